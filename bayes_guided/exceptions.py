@@ -1,0 +1,97 @@
+"""Every error a user can cause, one class per kind of mistake.
+
+Each message says what was wrong, where, and the mend. All derive from `BayesGuidedError`, so a caller can catch the
+package's own refusals without catching bugs.
+"""
+
+
+class BayesGuidedError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+# Architecture ---------------------------------------------------------------------------------------------------------
+
+
+class ExampleInputError(BayesGuidedError, ValueError):
+    """The example inputs do not run through the network: wrong shape, dtype or device."""
+
+
+class NoPrunableUnitsError(BayesGuidedError, ValueError):
+    """The network has no group of units that could be removed."""
+
+
+class ProtectedGroupError(BayesGuidedError, ValueError):
+    """Something was asked of a group or unit that is protected, or does not exist under that name."""
+
+
+class RowShapeError(BayesGuidedError, ValueError):
+    """Rows of the wrong shape, dtype or group names."""
+
+
+class ArchitectureMismatchError(BayesGuidedError, ValueError):
+    """A sub-architecture, prior or fit belongs to another architecture or network."""
+
+
+class MaskError(BayesGuidedError, ValueError):
+    """A mask of units is not boolean, has the wrong length, or empties a group that may not be empty."""
+
+
+class ReductionError(BayesGuidedError, RuntimeError):
+    """The reduced network would not compute the same function; nothing was changed."""
+
+
+# Guidance and priors ---------------------------------------------------------------------------------------------------
+
+
+class GuidanceError(BayesGuidedError, ValueError):
+    """Guidance of the wrong length, negative, or not finite."""
+
+
+class StrengthError(BayesGuidedError, ValueError):
+    """A strength, rate or scale that is not positive and finite."""
+
+
+class ImproperPriorError(BayesGuidedError, ValueError):
+    """A quantity that needs a proper prior was asked where there is none (P6)."""
+
+
+class NoMAPError(BayesGuidedError, ValueError):
+    """The prior's density is unbounded, so a MAP estimate does not exist (P4)."""
+
+
+# Data and fits ---------------------------------------------------------------------------------------------------------
+
+
+class DataError(BayesGuidedError, ValueError):
+    """Empty data, NaN or Inf values, mismatched lengths."""
+
+
+class LabelError(DataError):
+    """Labels outside the range that the likelihood expects."""
+
+
+class DataFileError(BayesGuidedError, ValueError):
+    """A data file that is missing, damaged or of another format."""
+
+
+class DivergedError(BayesGuidedError, RuntimeError):
+    """The loss became NaN or infinite during a fit; the last good checkpoint stays."""
+
+
+class CollapseError(BayesGuidedError, RuntimeError):
+    """Every unit of a group vanished early in the fit, which cannot be undone (P28)."""
+
+
+class CheckpointError(BayesGuidedError, ValueError):
+    """A checkpoint or saved fit that is corrupt, truncated, or belongs to another run."""
+
+
+# Runs and configuration ------------------------------------------------------------------------------------------------
+
+
+class ConfigError(BayesGuidedError, ValueError):
+    """A configuration with an unknown key, a wrong type, or a value out of range."""
+
+
+class RunFolderError(BayesGuidedError, OSError):
+    """A run folder that holds another run, or cannot be written."""
