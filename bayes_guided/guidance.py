@@ -120,9 +120,7 @@ class _Profile(Guidance):
     shape: Callable[[int], Float[Tensor, "units"]]
 
     def coefficients(self, architecture: Architecture) -> Coefficients:
-        return {
-            group.name: _checked(group, _mean_one(self.shape(group.size))) for group in architecture.groups
-        }
+        return {group.name: _checked(group, _mean_one(self.shape(group.size))) for group in architecture.groups}
 
     def group_factors(self, architecture: Architecture) -> Float[Tensor, "groups"]:
         return _mean_one(self.shape(len(architecture.groups)))
@@ -146,9 +144,7 @@ class _Cost(_PerGroup):
     def group_factors(self, architecture: Architecture) -> Float[Tensor, "groups"]:
         costs = architecture.costs
         unit_cost = costs.unit_parameters if self.kind == "parameters" else costs.unit_macs
-        values = torch.tensor(
-            [float(unit_cost(group.name)) for group in architecture.groups], dtype=torch.float64
-        )
+        values = torch.tensor([float(unit_cost(group.name)) for group in architecture.groups], dtype=torch.float64)
         sizes = torch.tensor([float(group.size) for group in architecture.groups], dtype=torch.float64)
         return values * sizes.sum() / (values @ sizes)
 
@@ -183,9 +179,7 @@ class _Factors(_PerGroup):
 
     def group_factors(self, architecture: Architecture) -> Float[Tensor, "groups"]:
         _require_groups(architecture, self.factors)
-        return torch.tensor(
-            [self.factors.get(group.name, 1.0) for group in architecture.groups], dtype=torch.float64
-        )
+        return torch.tensor([self.factors.get(group.name, 1.0) for group in architecture.groups], dtype=torch.float64)
 
 
 @dataclass(frozen=True)
