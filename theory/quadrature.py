@@ -14,7 +14,6 @@ from scipy.special import logsumexp
 
 from theory.arrays import FloatArray
 
-
 Scalar = Callable[[float], float]
 
 DROP = 50.0  # nats below the peak at which the integrand is cut: a relative error of about 1e-21
