@@ -1,0 +1,227 @@
+"""Likelihoods: what the network's outputs say about the targets."""
+
+from abc import ABC, abstractmethod
+
+import pyro
+import torch
+from jaxtyping import Float
+from pyro import distributions as dist
+from torch import Tensor, nn
+
+from bayes_guided.exceptions import LabelError, StrengthError
+
+_NOISE_PRIOR = (0.0, 1.0)
+"""Location and scale of log sigma under the prior of a learned noise scale, for standardised targets."""
+
+
+class Likelihood(nn.Module, ABC):
+    """p(targets | outputs), one factor per case."""
+
+    error_name: str
+    """What `error` averages to, as printed: "error" (fraction) or "squared error"."""
+
+    @abstractmethod
+    def distribution(self, outputs: Float[Tensor, "batch ..."]) -> dist.TorchDistribution:
+        """The distribution of the targets, batch shape (batch,)."""
+
+    @abstractmethod
+    def check(self, targets: Tensor, outputs: Float[Tensor, "batch ..."]) -> None:
+        """Refuses targets that this likelihood cannot have produced.
+
+        Raises:
+            LabelError: for labels, counts or shapes that do not fit the outputs.
+        """
+
+    @abstractmethod
+    def error(self, outputs: Float[Tensor, "batch ..."], targets: Tensor) -> Float[Tensor, "batch"]:
+        """The error of each case: 1 if misclassified, or the squared error of the mean summed over outputs."""
+
+    @abstractmethod
+    def mean(self, outputs: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
+        """The mean of the targets: class probabilities, a rate, or the outputs themselves."""
+
+    def log_prob(self, outputs: Float[Tensor, "batch ..."], targets: Tensor) -> Float[Tensor, "batch"]:
+        """Log likelihood of each case, in nats."""
+        return self.distribution(outputs).log_prob(targets)
+
+    def observe(self, outputs: Float[Tensor, "batch ..."], targets: Tensor | None) -> Tensor:
+        """The Pyro site "targets", inside the caller's data plate."""
+        return pyro.sample("targets", self.distribution(outputs), obs=targets)
+
+    def sample_parameters(self) -> "Likelihood":
+        """The likelihood with its own parameters drawn at Pyro sites; itself where it has none."""
+        return self
+
+    def penalty(self) -> Float[Tensor, ""]:
+        """Minus the log prior density of the likelihood's own parameters, without constants, in nats."""
+        return torch.zeros(())
+
+
+class Categorical(Likelihood):
+    """Class labels given logits of shape (batch, classes)."""
+
+    error_name = "error"
+
+    def distribution(self, outputs: Float[Tensor, "batch classes"]) -> dist.Categorical:
+        """Categorical with the outputs as logits."""
+        return dist.Categorical(logits=outputs)
+
+    def log_prob(self, outputs: Float[Tensor, "batch classes"], targets: Tensor) -> Float[Tensor, "batch"]:
+        """Log probability of each label, in nats; the fused form, since it is every fit's inner loop."""
+        return -nn.functional.cross_entropy(outputs, targets, reduction="none")
+
+    def check(self, targets: Tensor, outputs: Float[Tensor, "batch ..."]) -> None:
+        """Labels are int64 in 0 to classes - 1."""
+        if outputs.dim() != 2:
+            raise LabelError(
+                f"Categorical needs logits of shape (batch, classes); the network gives {tuple(outputs.shape)}."
+            )
+        if targets.dtype != torch.int64 or targets.dim() != 1:
+            raise LabelError(
+                f"Categorical needs labels of dtype int64 and shape (N,); got {targets.dtype} of shape {tuple(targets.shape)}."
+            )
+        low, high, classes = int(targets.min()), int(targets.max()), outputs.shape[1]
+        if low < 0 or high >= classes:
+            raise LabelError(
+                f"labels run from {low} to {high}, but the network has {classes} outputs, so labels are 0 to {classes - 1}."
+            )
+
+    def error(self, outputs: Float[Tensor, "batch classes"], targets: Tensor) -> Float[Tensor, "batch"]:
+        """1 where the most probable class is not the label."""
+        return (outputs.argmax(dim=1) != targets).to(outputs.dtype)
+
+    def mean(self, outputs: Float[Tensor, "batch classes"]) -> Float[Tensor, "batch classes"]:
+        """Class probabilities."""
+        return outputs.softmax(dim=1)
+
+
+class Bernoulli(Likelihood):
+    """Binary targets (0 or 1) given logits of shape (batch,) or (batch, outputs)."""
+
+    error_name = "error"
+
+    def distribution(self, outputs: Float[Tensor, "batch ..."]) -> dist.TorchDistribution:
+        """Independent Bernoulli with the outputs as logits."""
+        return _per_case(dist.Bernoulli(logits=_drop_single(outputs)))
+
+    def check(self, targets: Tensor, outputs: Float[Tensor, "batch ..."]) -> None:
+        """Targets are floating 0 or 1, shaped as the outputs."""
+        _check_shape("Bernoulli", targets, outputs)
+        if not bool(((targets == 0) | (targets == 1)).all()):
+            raise LabelError("Bernoulli needs targets that are 0 or 1.")
+
+    def error(self, outputs: Float[Tensor, "batch ..."], targets: Tensor) -> Float[Tensor, "batch"]:
+        """Fraction of a case's outputs on the wrong side."""
+        wrong = ((_drop_single(outputs) > 0) != (targets > 0.5)).to(outputs.dtype)
+        return wrong.reshape(len(wrong), -1).mean(dim=1)
+
+    def mean(self, outputs: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
+        """Probability of 1."""
+        return _drop_single(outputs).sigmoid()
+
+
+class Normal(Likelihood):
+    """Real targets with normal noise around outputs of shape (batch,), (batch, 1) or (batch, outputs).
+
+    `scale` is the noise's standard deviation; without it the scale is learned under a LogNormal(0, 1) prior. The MAP is
+    taken of the density in the scale itself, as Pyro's AutoDelta does (P8).
+
+    Raises:
+        StrengthError: if the scale is not positive and finite.
+    """
+
+    error_name = "squared error"
+
+    log_scale: Tensor
+
+    def __init__(self, scale: float | Float[Tensor, ""] | None = None) -> None:
+        super().__init__()
+        self.learned = scale is None
+        if scale is None:
+            self.log_scale = nn.Parameter(torch.zeros(()))
+            return
+        known = torch.as_tensor(scale, dtype=torch.get_default_dtype())
+        if not bool((known > 0) & torch.isfinite(known)):
+            raise StrengthError(
+                f"Normal(scale={scale}): give a positive finite standard deviation, or none to learn it."
+            )
+        self.register_buffer("log_scale", known.log())
+
+    def distribution(self, outputs: Float[Tensor, "batch ..."]) -> dist.TorchDistribution:
+        """Independent normal around the outputs."""
+        return _per_case(dist.Normal(_drop_single(outputs), self.log_scale.exp()))
+
+    def check(self, targets: Tensor, outputs: Float[Tensor, "batch ..."]) -> None:
+        """Targets are floating, shaped as the outputs."""
+        _check_shape("Normal", targets, outputs)
+
+    def error(self, outputs: Float[Tensor, "batch ..."], targets: Tensor) -> Float[Tensor, "batch"]:
+        """Squared error, summed over outputs."""
+        return _squared_error(self.mean(outputs), targets)
+
+    def mean(self, outputs: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
+        """The outputs themselves."""
+        return _drop_single(outputs)
+
+    def sample_parameters(self) -> "Likelihood":
+        """A copy with its scale drawn at the site "noise_scale"; itself where the scale is known."""
+        if not self.learned:
+            return self
+        scale = pyro.sample(
+            "noise_scale", dist.LogNormal(*(self.log_scale.new_tensor(value) for value in _NOISE_PRIOR))
+        )
+        return Normal(scale)
+
+    def penalty(self) -> Float[Tensor, ""]:
+        """Minus the log density of the learned scale, without constants; 0 where the scale is known."""
+        if not self.learned:
+            return torch.zeros((), device=self.log_scale.device)
+        location, spread = _NOISE_PRIOR
+        return self.log_scale + (self.log_scale - location).square() / (2 * spread**2)
+
+
+class Poisson(Likelihood):
+    """Counts given log rates of shape (batch,), (batch, 1) or (batch, outputs)."""
+
+    error_name = "squared error"
+
+    def distribution(self, outputs: Float[Tensor, "batch ..."]) -> dist.TorchDistribution:
+        """Independent Poisson with the outputs as log rates."""
+        return _per_case(dist.Poisson(_drop_single(outputs).exp()))
+
+    def check(self, targets: Tensor, outputs: Float[Tensor, "batch ..."]) -> None:
+        """Targets are floating whole numbers from 0, shaped as the outputs."""
+        _check_shape("Poisson", targets, outputs)
+        if not bool(((targets >= 0) & (targets == targets.round())).all()):
+            raise LabelError("Poisson needs counts: whole numbers from 0.")
+
+    def error(self, outputs: Float[Tensor, "batch ..."], targets: Tensor) -> Float[Tensor, "batch"]:
+        """Squared error of the rate, summed over outputs."""
+        return _squared_error(self.mean(outputs), targets)
+
+    def mean(self, outputs: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
+        """The rate."""
+        return _drop_single(outputs).exp()
+
+
+def _drop_single(outputs: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
+    """Outputs of shape (batch, 1) as (batch,), so that they never broadcast against targets of shape (batch,)."""
+    return outputs.squeeze(1) if outputs.dim() == 2 and outputs.shape[1] == 1 else outputs
+
+
+def _per_case(density: dist.TorchDistribution) -> dist.TorchDistribution:
+    return density.to_event(len(density.batch_shape) - 1)
+
+
+def _squared_error(mean: Float[Tensor, "batch ..."], targets: Tensor) -> Float[Tensor, "batch"]:
+    return (mean - targets).square().reshape(len(mean), -1).sum(dim=1)
+
+
+def _check_shape(likelihood: str, targets: Tensor, outputs: Float[Tensor, "batch ..."]) -> None:
+    expected = tuple(_drop_single(outputs).shape[1:])
+    if tuple(targets.shape[1:]) != expected:
+        raise LabelError(
+            f"{likelihood} needs targets of shape {('N', *expected)} for this network; got shape {('N', *targets.shape[1:])}."
+        )
+    if not targets.is_floating_point():
+        raise LabelError(f"{likelihood} needs floating-point targets; got {targets.dtype}.")

@@ -1,0 +1,83 @@
+"""The Pyro model: a network whose weights have a structured prior, and a likelihood on its outputs."""
+
+import copy
+
+import pyro
+import torch
+from pyro.nn import PyroModule
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from bayes_guided.exceptions import ArchitectureMismatchError, DataError
+from bayes_guided.likelihoods import Likelihood
+from bayes_guided.priors.guided import GuidedPrior
+
+
+class BayesianNetwork(PyroModule):
+    """Network x prior x likelihood as one Pyro model, on which any of Pyro's inference runs.
+
+    Sites: "rows.<group>" of shape (units, row) for every group, "rest" for all other weights, "noise_scale" for a learned
+    noise, and the observed "targets" in the plate "data". The network's parameters are views of the rows; its buffers
+    (BatchNorm's statistics) live in this module's own copy of the network, and the user's network is never changed.
+    Nothing enters Pyro's global parameter store.
+
+    `dataset_size` is N: with mini-batches the likelihood is scaled by N over the batch's size. Without it the batch is
+    taken to be the whole data set.
+    """
+
+    def __init__(
+        self, net: nn.Module, prior: GuidedPrior, likelihood: Likelihood, *, dataset_size: int | None = None
+    ) -> None:
+        """Copies the network.
+
+        Raises:
+            ArchitectureMismatchError: if the network is not the one that the prior's architecture describes.
+            DataError: if `dataset_size` is not positive.
+        """
+        super().__init__()
+        shapes = {name: parameter.shape for name, parameter in net.named_parameters()}
+        if shapes != dict(prior.architecture.parameter_shapes):
+            raise ArchitectureMismatchError(
+                "the network's parameters are not those of the prior's architecture; build the prior from "
+                "Architecture.from_module of this network."
+            )
+        if dataset_size is not None and dataset_size < 1:
+            raise DataError(f"dataset_size={dataset_size}: give the number of training cases, at least 1.")
+        self.prior = prior
+        self.dataset_size = dataset_size
+        self.network = copy.deepcopy(net)
+        self.likelihood = copy.deepcopy(likelihood)
+
+    def initial_values(self) -> dict[str, Tensor]:
+        """The network's own weights at the model's sites: a start for guides and chains (`init_to_value`).
+
+        Pyro's default start, the median of prior draws, is about 0 for symmetric priors, where every gradient of a ReLU
+        network vanishes (P28).
+        """
+        architecture, network = self.prior.architecture, self._modules["network"]
+        values = {f"rows.{name}": rows.detach().clone() for name, rows in architecture.rows(network).items()}
+        if architecture.num_rest:
+            values["rest"] = architecture.rest_vector(network).detach().clone()
+        return values
+
+    def forward(self, inputs: Tensor, targets: Tensor | None = None) -> Tensor:
+        """The network's outputs under weights drawn at the sites; observes the targets if they are given."""
+        # Through _modules: attribute access would register every weight in Pyro's global parameter store.
+        network, likelihood = self._modules["network"], self._modules["likelihood"]
+        parameters = self.prior.architecture.parameters(*self._sample_weights(network))
+        likelihood = likelihood.sample_parameters()
+        outputs = functional_call(network, parameters, (inputs,))
+        batch = len(inputs)
+        with pyro.plate("data", self.dataset_size or batch, subsample=torch.arange(batch)):
+            likelihood.observe(outputs, targets)
+        return outputs
+
+    def _sample_weights(self, network: nn.Module) -> tuple[dict[str, Tensor], Tensor]:
+        like = next(network.parameters())
+        prior = self.prior
+        rows = {
+            name: pyro.sample(f"rows.{name}", prior.distribution(name, like).to_event(1)) for name in prior.row_priors
+        }
+        if not prior.architecture.num_rest:
+            return rows, like.new_zeros(0)
+        return rows, pyro.sample("rest", prior.rest_distribution(like))
