@@ -9,7 +9,7 @@ class BayesGuidedError(Exception):
     """Base of every error that this package raises on purpose."""
 
 
-# Architecture ---------------------------------------------------------------------------------------------------------
+# Architecture ------------------------------
 
 
 class ExampleInputError(BayesGuidedError, ValueError):
@@ -40,7 +40,7 @@ class ReductionError(BayesGuidedError, RuntimeError):
     """The reduced network would not compute the same function; nothing was changed."""
 
 
-# Guidance and priors ---------------------------------------------------------------------------------------------------
+# Guidance and priors ------------------------------
 
 
 class GuidanceError(BayesGuidedError, ValueError):
@@ -59,7 +59,7 @@ class NoMAPError(BayesGuidedError, ValueError):
     """The prior's density is unbounded, so a MAP estimate does not exist (P4)."""
 
 
-# Data and fits ---------------------------------------------------------------------------------------------------------
+# Data and fits ------------------------------
 
 
 class DataError(BayesGuidedError, ValueError):
@@ -86,7 +86,7 @@ class CheckpointError(BayesGuidedError, ValueError):
     """A checkpoint or saved fit that is corrupt, truncated, or belongs to another run."""
 
 
-# Runs and configuration ------------------------------------------------------------------------------------------------
+# Runs and configuration ------------------------------
 
 
 class ConfigError(BayesGuidedError, ValueError):
