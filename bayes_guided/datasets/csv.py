@@ -2,7 +2,6 @@
 
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -20,7 +19,7 @@ from .split import split_rows
 def load_csv(
     path: str | Path,
     *,
-    task: Literal["classification", "regression"],
+    task: str,
     target: str | int = -1,
     test_fraction: float = 0.2,
     seed: int = 0,
@@ -28,7 +27,7 @@ def load_csv(
 ) -> Dataset:
     """The numeric table in `path`, split with `seed` (by class for classification) and standardised.
 
-    `target` is a column's name in the header or its index from 0; negative indices count from the end. All other
+    `task` is "classification" or "regression". `target` is a column's name in the header or its index from 0; negative indices count from the end. All other
     columns are features, shape (N, features), each less its training mean and over its training standard
     deviation. Regression targets, shape (N,), are standardised likewise and `target_mean`, `target_std` undo it.
     Class labels are whole numbers; their distinct values in ascending order become 0, 1, ...

@@ -133,3 +133,5 @@ def test_targets_that_are_no_labels_are_refused(tmp_path):
 def test_wrong_settings_are_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"choose one inside \(0, 1\)"):
         load_csv(write(tmp_path), task="regression", test_fraction=1.0)
+    with pytest.raises(ConfigError, match="unknown task 'ranking'; choose 'classification' or 'regression'"):
+        load_csv(write(tmp_path), task="ranking")
