@@ -4,21 +4,21 @@ r"""P14. The inverse problem: from the law that is wanted to the costs.
 1. Wanted survival $\pi_u\in(0,1)$: $c_u=-\mathrm{logit}\,\pi_u$, one and only one solution.
 2. Wanted mean width $M\in(0,U)$ with costs $a+s_u$ of given shape $s$: $a\mapsto\sum_u\sigma(-(a+s_u))$ falls
    strictly from $U$ to $0$, so there is exactly one $a$.
-3. Wanted width law $p(0),\dots,p(U)$: there are inclusion probabilities in $[0,1]$ with that law iff the generating
-   function $G(z)=\sum_kp(k)z^k$ has only real roots; then they are unique up to order, $o_u=-\log(-\zeta_u)$ for
-   the roots $\zeta_u$, and the units beyond the degree of $G$ are absent.
+3. Wanted width law $p(0),\dots,p(U)$: there are inclusion probabilities in $[0,1]$ with that law iff the
+   generating function $G(z)=\sum_kp(k)z^k$ has only real roots; then they are unique up to order,
+   $o_u=-\log(-\zeta_u)$ for the roots $\zeta_u$, and the units beyond the degree of $G$ are absent.
 4. A law with variance above its mean is not attainable (so no negative binomial is, nor a truncation of one that
    leaves the variance above the mean); use a nested, tilted or cumulative prior (P12, P13).
 
 *Proof.* (1) $\sigma$ is a bijection onto $(0,1)$. (2) Each term is continuous and strictly monotone. (3) For
 independent units $G(z)=\prod_u(1-\pi_u+\pi_uz)$, whose roots are $-(1-\pi_u)/\pi_u=-e^{-o_u}$, real. Conversely a
-polynomial with coefficients $\ge0$, not all $0$, has no positive root, so real roots are $\zeta_u=-t_u\le0$, and as $G(1)=1$,
-$G(z)=\prod_u\frac{z+t_u}{1+t_u}$, which is the law of independent units with $\pi_u=1/(1+t_u)$. Unique factorisation
-gives uniqueness. (4) $\mathrm{Var}K=\sum\pi_u(1-\pi_u)\le\sum\pi_u=EK$; a negative binomial has variance
-mean$/p>$ mean. $\square$
+polynomial with coefficients $\ge0$, not all $0$, has no positive root, so real roots are $\zeta_u=-t_u\le0$, and
+as $G(1)=1$, $G(z)=\prod_u\frac{z+t_u}{1+t_u}$, which is the law of independent units with $\pi_u=1/(1+t_u)$.
+Unique factorisation gives uniqueness. (4) $\mathrm{Var}K=\sum\pi_u(1-\pi_u)\le\sum\pi_u=EK$; a negative binomial
+has variance mean$/p>$ mean. $\square$
 
 A mean width does not say which model is probable: with $EK=12$, costs of slope $0.02$ have the empty model as mode
-and costs of slope $0.2$ a mode of $12$ units (any $U$ of $30$ to $64$ reproduces the notes' $0$ and $12$).
+and costs of slope $0.2$ a mode of $12$ units (the $0$ and $12$ of the notes, which do not say $U$; $U=30,32,40,50,64$ all give them).
 
 A computed root of multiplicity $k$ is real only to $\varepsilon^{1/k}$, so realness is judged by its consequence:
 least squares over $\pi\in[0,1]^U$, started at the real parts, must reach the wanted law.

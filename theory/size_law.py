@@ -14,12 +14,13 @@ Units are independent with log odds $o_u$: $\pi_u=\sigma(o_u)$, $K=\sum_u m_u$.
    $F\cup\{i+1\}$ and $(F\setminus\{i\})\cup\{i+1\}$. The pops, after the empty set, are all sets in order of cost:
    the $k$ best models take $O(k)$ heap operations, $O(k\log k)$ comparisons, after the sort.
 
-*Proof.* (1) Condition on $m_n$. Nothing is subtracted, so nothing cancels. (2) Sums over independent variables; the
-binary entropy is even in $o$, and for $o\ge0$ it is $\log(1+e^{-o})+o\,\sigma(-o)$, as
+*Proof.* (1) Condition on $m_n$. Nothing is subtracted, so nothing cancels. (2) Sums over independent variables;
+the binary entropy is even in $o$, and for $o\ge0$ it is $\log(1+e^{-o})+o\,\sigma(-o)$, as
 $-\log\sigma(o)=\log(1+e^{-o})$ and $-\log\sigma(-o)=o-\log\sigma(o)$. (3) Every set $F$ with largest element
 $i+1\ge2$ has exactly one parent: $F\setminus\{i+1\}$ if $i\in F$, else $(F\setminus\{i+1\})\cup\{i\}$. Both have
 largest element $i$ and cost no more than $F$, since $0\le a_i\le a_{i+1}$. So the sets form a tree
-rooted at $\{1\}$ along which cost never falls, and a heap over the frontier of such a tree pops its nodes in order of cost. $\square$
+rooted at $\{1\}$ along which cost never falls, and a heap over the frontier of such a tree pops its nodes in
+order of cost. $\square$
 
 The linear recursion is exact too, until it underflows. Inverting the characteristic function by the FFT has an
 absolute error near $10^{-16}$: negative "probabilities", and no accuracy in the tails.
