@@ -61,9 +61,25 @@ class UnitGroup:
         return tuple(dict.fromkeys(block.parameter.rpartition(".")[0] for block in self.blocks))
 
     @property
+    def removals(self) -> dict[tuple[str, str], Int[Tensor, "units positions"]]:
+        """Channel positions that leave with each unit, per (layer, side), the layers of the row included."""
+        owned = {(block.parameter.rpartition(".")[0], "out"): block.index for block in self.blocks}
+        return owned | {(cut.module, cut.side): cut.index for cut in self.cuts}
+
+    @property
     def has_norm(self) -> bool:
         """Whether a norm's scale or shift is part of the row."""
         return any(block.role in (Role.NORM_SCALE, Role.NORM_SHIFT) for block in self.blocks)
+
+
+@dataclass(frozen=True, eq=False)
+class RestBlock:
+    """Weights of one parameter that no unit owns: the whole parameter, or positions along one axis."""
+
+    parameter: str
+    axis: int | None
+    index: Int[Tensor, "positions"] | None
+    size: int
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,226 @@
+"""The units of a network: groups of rows, the weights left over, and what every width costs."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from bayes_guided.exceptions import ArchitectureMismatchError, MaskError, ProtectedGroupError, RowShapeError
+from bayes_guided.types import Masks, Rows
+
+from .costs import Costs, count_costs
+from .description import describe_architecture
+from .inputs import ExampleInputs, batch_size
+from .rows import ParameterRecipe, find_rest, parameter_recipes, read_rest, read_rows
+from .sub_architecture import SubArchitecture
+from .survey import survey
+from .unit_group import ProtectedLayer, RestBlock, UnitGroup
+
+
+@dataclass(frozen=True, eq=False)
+class Architecture:
+    """What can be removed from a network, and who owns which weight.
+
+    groups: groups of interchangeable units in network order.
+    rest: every weight that is in no row, exactly once.
+    protected: layers whose units stay in every model, with the reason.
+    costs: parameters and multiply-accumulates as functions of the widths.
+    parameter_shapes: shapes of the network's parameters, in its order.
+    buffer_shapes: shapes of the network's buffers, in its order.
+    example_inputs: at most two samples of what `from_module` was given (tuple of arguments, or dict of keywords).
+    fingerprint: hash of the structure: equal for architectures whose rows, masks and reductions are interchangeable.
+    """
+
+    groups: tuple[UnitGroup, ...]
+    rest: tuple[RestBlock, ...]
+    protected: tuple[ProtectedLayer, ...]
+    costs: Costs
+    parameter_shapes: Mapping[str, tuple[int, ...]]
+    buffer_shapes: Mapping[str, tuple[int, ...]]
+    example_inputs: ExampleInputs
+    fingerprint: str
+    recipes: tuple[ParameterRecipe, ...]
+
+    @classmethod
+    def from_module(cls, net: nn.Module, example_inputs: Any, protect: Sequence[str] = ()) -> "Architecture":
+        """Find the units of `net`, which stays untouched.
+
+        Args:
+            net: any network whose hidden layers are linear layers and convolutions.
+            example_inputs: a batch (tensor), a tuple of positional arguments or a dict of keyword arguments.
+            protect: names of layers (or of modules that contain layers) whose groups stay in every model.
+
+        Raises:
+            ExampleInputError: if the network does not run on the example inputs.
+            ProtectedGroupError: if `protect` names no layer of the network.
+            NoPrunableUnitsError: if no group of units is left.
+        """
+        found = survey(net, example_inputs, protect)
+        shapes = {name: tuple(parameter.shape) for name, parameter in net.named_parameters()}
+        rest = find_rest(shapes, found.groups)
+        return cls(
+            groups=found.groups,
+            rest=rest,
+            protected=found.protected,
+            costs=count_costs(net, found.groups, found.tracing, batch_size(found.arguments)),
+            parameter_shapes=shapes,
+            buffer_shapes={name: tuple(buffer.shape) for name, buffer in net.named_buffers()},
+            example_inputs=found.arguments,
+            fingerprint=_fingerprint(shapes, found.groups),
+            recipes=parameter_recipes(shapes, found.groups, rest),
+        )
+
+    @property
+    def num_units(self) -> int:
+        """Units over all groups; protected units do not count."""
+        return sum(group.size for group in self.groups)
+
+    @property
+    def rest_size(self) -> int:
+        """Weights that no unit owns (count)."""
+        return sum(block.size for block in self.rest)
+
+    def group(self, name: str) -> UnitGroup:
+        """The group called `name`.
+
+        Raises:
+            ProtectedGroupError: if there is none, because the layer is protected or unknown.
+        """
+        for group in self.groups:
+            if group.name == name:
+                return group
+        for layer in self.protected:
+            if layer.name == name:
+                raise ProtectedGroupError(f"layer {name!r} is protected: it {layer.reason}")
+        known = ", ".join(group.name for group in self.groups)
+        raise ProtectedGroupError(f"there is no group {name!r}; the groups are {known}")
+
+    def rows(self, net: nn.Module | Mapping[str, Tensor]) -> dict[str, Float[Tensor, "_ _"]]:
+        """What each unit owns: {group name: (units, row)}, gathered differentiably from the network's parameters.
+
+        `net` may also be a mapping of parameter names to tensors, such as gradients or another network's weights.
+
+        Raises:
+            ArchitectureMismatchError: if a parameter is missing or has another shape.
+        """
+        parameters = self._parameters_of(net)
+        return {group.name: read_rows(parameters, group) for group in self.groups}
+
+    def rest_vector(self, net: nn.Module | Mapping[str, Tensor]) -> Float[Tensor, "rest"]:
+        """The weights that no unit owns, flattened in the order of `rest`, differentiably.
+
+        Raises:
+            ArchitectureMismatchError: if a parameter is missing or has another shape.
+        """
+        return read_rest(self._parameters_of(net), self.rest)
+
+    def parameters(self, rows: Rows, rest_vector: Float[Tensor, "rest"]) -> dict[str, Tensor]:
+        """The network's parameters from rows and rest, differentiably: the inverse of `rows` and `rest_vector`.
+
+        Made for `torch.func.functional_call`; works under `torch.func` transformations. Where a group owns a whole
+        parameter it is a view of the rows.
+
+        Raises:
+            RowShapeError: if a group is missing or a shape does not fit.
+        """
+        self._check_rows(rows)
+        self._check_rest(rest_vector)
+        return {recipe.name: recipe.build(rows, rest_vector) for recipe in self.recipes}
+
+    def write_rows(self, net: nn.Module, rows: Rows, rest: Float[Tensor, "rest"] | None = None) -> None:
+        """Write rows, and the rest if given, into the network's parameters in place; nothing is written on error.
+
+        Raises:
+            RowShapeError: if a group is missing or unknown, or a tensor has the wrong shape or is not floating-point.
+            ArchitectureMismatchError: if the network is another one.
+        """
+        parameters = self._parameters_of(net)
+        with torch.no_grad():
+            values = self.parameters(rows, self.rest_vector(net).detach() if rest is None else rest)
+            # Values may be views of the very parameters they are written to.
+            fresh = {name: value.detach().to(parameters[name], copy=True) for name, value in values.items()}
+            for name, value in fresh.items():
+                parameters[name].copy_(value)
+
+    def full(self) -> SubArchitecture:
+        """The sub-architecture with every unit present."""
+        return SubArchitecture(self, {g.name: torch.ones(g.size, dtype=torch.bool) for g in self.groups})
+
+    def sub_architecture(self, masks: Masks, *, allow_empty: bool = False) -> SubArchitecture:
+        """The sub-architecture with these units (True: present); groups that are not named are full.
+
+        Raises:
+            MaskError: for a mask of an unknown group, not boolean, of the wrong length, or without any unit where
+                `allow_empty` is False.
+        """
+        checked = dict(self.full().masks)
+        for name, mask in masks.items():
+            if name not in checked:
+                raise MaskError(f"mask for unknown group {name!r}; the groups are {', '.join(checked)}")
+            if mask.dtype != torch.bool:
+                raise MaskError(f"the mask of group {name!r} has dtype {mask.dtype}; it must be torch.bool")
+            if mask.shape != checked[name].shape:
+                raise MaskError(
+                    f"the mask of group {name!r} has shape {tuple(mask.shape)}; the group has {len(checked[name])} units"
+                )
+            if not allow_empty and not mask.any():
+                raise MaskError(f"the mask of group {name!r} leaves no unit: keep one, or pass allow_empty=True")
+            checked[name] = mask.detach().cpu().clone()
+        return SubArchitecture(self, checked)
+
+    def __str__(self) -> str:
+        return describe_architecture(self)
+
+    def _parameters_of(self, net: nn.Module | Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        parameters = dict(net.named_parameters()) if isinstance(net, nn.Module) else net
+        for name, shape in self.parameter_shapes.items():
+            if name not in parameters:
+                raise ArchitectureMismatchError(f"the network has no parameter {name!r}: it is not the one described")
+            if tuple(parameters[name].shape) != shape:
+                raise ArchitectureMismatchError(
+                    f"parameter {name!r} has shape {tuple(parameters[name].shape)}, the architecture has {shape}"
+                )
+        return parameters
+
+    def _check_rows(self, rows: Rows) -> None:
+        unknown = set(rows) - {group.name for group in self.groups}
+        if unknown:
+            raise RowShapeError(f"rows for unknown groups {sorted(unknown)}")
+        for group in self.groups:
+            if group.name not in rows:
+                raise RowShapeError(f"rows of group {group.name!r} are missing")
+            given = rows[group.name]
+            if tuple(given.shape) != (group.size, group.row_dim):
+                raise RowShapeError(
+                    f"rows of group {group.name!r} have shape {tuple(given.shape)}, not "
+                    f"{(group.size, group.row_dim)} (units, row)"
+                )
+            if not given.is_floating_point():
+                raise RowShapeError(f"rows of group {group.name!r} have dtype {given.dtype}, not floating-point")
+
+    def _check_rest(self, rest: Tensor) -> None:
+        if tuple(rest.shape) != (self.rest_size,) or not rest.is_floating_point():
+            raise RowShapeError(
+                f"the rest must be a floating-point vector of {self.rest_size} weights, not {tuple(rest.shape)} "
+                f"of {rest.dtype}"
+            )
+
+
+def _fingerprint(shapes: Mapping[str, tuple[int, ...]], groups: Sequence[UnitGroup]) -> str:
+    structure = {
+        "parameters": [[name, list(shape)] for name, shape in shapes.items()],
+        "groups": [
+            [
+                group.name,
+                [[block.parameter, block.axis, block.role, block.index.tolist()] for block in group.blocks],
+                [[cut.module, cut.side, cut.index.tolist()] for cut in group.cuts],
+            ]
+            for group in groups
+        ],
+    }
+    return hashlib.sha256(json.dumps(structure).encode()).hexdigest()

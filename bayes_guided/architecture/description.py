@@ -1,0 +1,44 @@
+"""The table of units that `print(architecture)` shows."""
+
+from typing import TYPE_CHECKING
+
+from .table import align
+from .unit_group import Role, UnitGroup
+
+if TYPE_CHECKING:
+    from .architecture import Architecture
+
+_WORDS = {
+    Role.WEIGHT: "weights",
+    Role.BIAS: "bias",
+    Role.NORM_SCALE: "norm scale",
+    Role.NORM_SHIFT: "norm shift",
+}
+
+
+def describe_architecture(architecture: "Architecture") -> str:
+    """Groups, protected layers with their reasons, the rest, and totals in which every parameter is counted once."""
+    costs = architecture.costs
+    groups = [("group", "units", "row", "parameters/unit", "MACs/unit", "layers coupled", "in the row")]
+    for group in architecture.groups:
+        counts = (group.size, group.row_dim, costs.unit_parameters(group.name), costs.unit_macs(group.name))
+        groups.append((group.name, *(f"{count:,}" for count in counts), ", ".join(group.layers), _contents(group)))
+    parts = [align(groups)]
+    if architecture.protected:
+        protected = [("protected layer", "units", "because it")]
+        protected += [(layer.name, f"{layer.size:,}", layer.reason) for layer in architecture.protected]
+        parts.append(align(protected))
+    in_rows = sum(group.size * group.row_dim for group in architecture.groups)
+    rest = ", ".join(dict.fromkeys(block.parameter for block in architecture.rest))
+    full = architecture.full()
+    parts.append(
+        f"{architecture.num_units:,} units in {len(architecture.groups)} groups\n"
+        f"{full.num_parameters:,} parameters = {in_rows:,} in rows + {architecture.rest_size:,} in the rest\n"
+        f"rest: {rest or 'none'}\n"
+        f"{full.macs:,} MACs per sample"
+    )
+    return "\n\n".join(parts)
+
+
+def _contents(group: UnitGroup) -> str:
+    return ", ".join(dict.fromkeys(_WORDS[block.role] for block in group.blocks))

@@ -1,0 +1,103 @@
+"""What each layer type owns: which axis is its output, which its input, and which parameters a unit carries.
+
+A layer is either *crossing* (linear, convolution: channels in and out are different things) or *channelwise* (norms,
+depthwise convolutions, PReLU: one channel goes in and comes out).
+"""
+
+from dataclasses import dataclass
+
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+from torch.nn.modules.instancenorm import _InstanceNorm
+
+from .unit_group import Role
+
+
+@dataclass(frozen=True)
+class OwnedParameter:
+    """A parameter of a layer whose `axis` runs over the layer's output channels."""
+
+    name: str
+    axis: int
+    role: Role
+
+
+def is_channelwise(layer: nn.Module) -> bool:
+    """Whether a channel that goes in is the same channel that comes out."""
+    if isinstance(layer, _ConvNd):
+        return is_depthwise(layer)
+    return not isinstance(layer, nn.Linear)
+
+
+def is_depthwise(layer: _ConvNd) -> bool:
+    """One kernel per channel: as many groups as channels, in and out."""
+    return layer.groups > 1 and layer.groups == layer.out_channels == layer.in_channels
+
+
+def is_transposed(layer: nn.Module) -> bool:
+    return isinstance(layer, _ConvTransposeNd)
+
+
+def out_channels(layer: nn.Module) -> int | None:
+    """Output channels; None for a layer that treats all channels with the same weights (PReLU with one)."""
+    match layer:
+        case nn.Linear():
+            return layer.out_features
+        case _ConvNd():
+            return layer.out_channels
+        case _BatchNorm() | _InstanceNorm():
+            return layer.num_features
+        case nn.PReLU() if layer.num_parameters > 1:
+            return layer.num_parameters
+        case _:
+            return None
+
+
+def in_channels(layer: nn.Module) -> int | None:
+    """Input channels; equal to the output channels for a channelwise layer."""
+    match layer:
+        case nn.Linear():
+            return layer.in_features
+        case _ConvNd():
+            return layer.in_channels
+        case _:
+            return out_channels(layer)
+
+
+def channel_groups(layer: nn.Module) -> int:
+    """Groups of a grouped convolution; 1 for every other layer, depthwise convolutions included."""
+    return layer.groups if isinstance(layer, _ConvNd) and not is_depthwise(layer) else 1
+
+
+def owned_parameters(layer: nn.Module) -> tuple[OwnedParameter, ...]:
+    """The parameters whose slices belong to the layer's output channels, in the order of a row."""
+    if out_channels(layer) is None:
+        return ()
+    norm = isinstance(layer, _BatchNorm | _InstanceNorm)
+    weight_axis = 1 if is_transposed(layer) and not is_channelwise(layer) else 0
+    owned = (
+        OwnedParameter("weight", weight_axis, Role.NORM_SCALE if norm else Role.WEIGHT),
+        OwnedParameter("bias", 0, Role.NORM_SHIFT if norm else Role.BIAS),
+    )
+    return tuple(entry for entry in owned if getattr(layer, entry.name, None) is not None)
+
+
+def in_axis(layer: nn.Module) -> int:
+    """The axis of a crossing layer's weight that runs over its input channels (per group of a grouped convolution)."""
+    return 0 if is_transposed(layer) else 1
+
+
+def distrust(layer: nn.Module) -> str | None:
+    """Why this layer's units cannot be removed, None where they can."""
+    kind = type(layer).__name__
+    if not isinstance(layer, nn.Linear | _ConvNd | _BatchNorm | _InstanceNorm | nn.PReLU):
+        return f"is coupled to a layer of type {kind}, whose channels cannot be removed one by one"
+    if hasattr(layer, "parametrizations") or not {n for n, _ in layer.named_parameters()} <= {"weight", "bias"}:
+        return f"has a parametrised or unusual weight ({kind})"
+    if isinstance(layer, _ConvNd) and layer.groups > 1 and not is_depthwise(layer):
+        if is_transposed(layer):
+            return "is a transposed convolution with groups"
+        if layer.groups == layer.out_channels:
+            return "is a grouped convolution with one output channel per group"
+    return None

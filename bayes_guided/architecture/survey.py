@@ -1,0 +1,105 @@
+"""From a network to its groups of units: trace a private copy, sort the channels into units, try the removal."""
+
+import copy
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from bayes_guided.exceptions import ExampleInputError, NoPrunableUnitsError, ProtectedGroupError
+
+from .discovery import discover
+from .inputs import ExampleInputs, as_arguments, first_samples
+from .tracing import Tracing
+from .trial import failing_groups
+from .unit_group import ProtectedLayer, UnitGroup
+from .units import Candidate, as_group, as_protected, candidates
+
+PROTECTED_BY_USER = "protected by the user"
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """What was found in a network; `arguments` are the example inputs that are kept."""
+
+    groups: tuple[UnitGroup, ...]
+    protected: tuple[ProtectedLayer, ...]
+    tracing: Tracing
+    arguments: ExampleInputs
+
+
+def survey(net: nn.Module, example_inputs: Any, protect: Sequence[str]) -> Survey:
+    """Groups and protected layers of `net`, which stays untouched: mode, gradients, buffers, random state.
+
+    Raises:
+        ExampleInputError: if the network does not run on the example inputs.
+        ProtectedGroupError: if `protect` names no layer of the network.
+        NoPrunableUnitsError: if no group is left.
+    """
+    wanted = (protect,) if isinstance(protect, str) else tuple(protect)
+    _check_names(net, wanted)
+    private = _private_copy(net)
+    with torch.random.fork_rng(devices=_cuda_devices(net)):
+        arguments, found = _discover_on_few_samples(private, as_arguments(example_inputs))
+        open_candidates = [_protect(candidate, wanted) for candidate in candidates(private, found)]
+        groups = {id(c): as_group(private, c) for c in open_candidates if not c.reasons}
+        failures = failing_groups(private, list(groups.values()), arguments)
+    judged = [_with_failure(c, failures.get(groups[id(c)].name) if id(c) in groups else None) for c in open_candidates]
+    kept = tuple(as_group(private, candidate) for candidate in judged if not candidate.reasons)
+    protected = tuple(p for candidate in judged if candidate.reasons for p in as_protected(private, candidate))
+    if not kept:
+        raise NoPrunableUnitsError(_nothing_left(protected))
+    return Survey(kept, protected, found.tracing, arguments)
+
+
+def _private_copy(net: nn.Module) -> nn.Module:
+    if any(nn.parameter.is_lazy(parameter) for parameter in net.parameters()):
+        raise ExampleInputError("the network has uninitialised lazy layers: run it once on example inputs first")
+    private = copy.deepcopy(net)
+    for parameter in private.parameters():
+        parameter.grad = None
+    return private
+
+
+def _cuda_devices(net: nn.Module) -> list[torch.device]:
+    return sorted({p.device for p in net.parameters() if p.device.type == "cuda"}, key=str)
+
+
+def _discover_on_few_samples(private: nn.Module, arguments: ExampleInputs) -> Any:
+    """A network may tie its first axis to something else than samples; then all of the inputs are used."""
+    few = first_samples(arguments)
+    if few is arguments:
+        return arguments, discover(private, arguments)
+    try:
+        return few, discover(private, few)
+    except ExampleInputError:
+        return arguments, discover(private, arguments)
+
+
+def _check_names(net: nn.Module, wanted: Sequence[str]) -> None:
+    names = [name for name, _ in net.named_modules() if name]
+    for name in wanted:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; its layers are {', '.join(names)}"
+            raise ProtectedGroupError(f"cannot protect {name!r}: the network has no layer of that name{hint}")
+
+
+def _protect(candidate: Candidate, wanted: Sequence[str]) -> Candidate:
+    hit = any(layer == name or layer.startswith(f"{name}.") for layer in candidate.layers for name in wanted)
+    return _with_failure(candidate, PROTECTED_BY_USER if hit else None)
+
+
+def _with_failure(candidate: Candidate, reason: str | None) -> Candidate:
+    return candidate if reason is None else replace(candidate, reasons=(*candidate.reasons, reason))
+
+
+def _nothing_left(protected: Sequence[ProtectedLayer]) -> str:
+    found = "".join(f"\n  {layer.name} ({layer.size} units): {layer.reason}" for layer in protected)
+    return (
+        "the network has no group of units that could be removed; add a hidden linear or convolution layer whose "
+        f"channels no norm mixes. Layers found:{found or ' none'}"
+    )

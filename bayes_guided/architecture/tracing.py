@@ -1,0 +1,47 @@
+"""What one forward pass shows: the order of the layers, how often each runs, and at how many positions."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
+
+from . import layers
+
+
+@dataclass(eq=False)
+class Tracing:
+    """Calls per layer in the order of the first call, and output positions of linear and convolution layers.
+
+    A position is one place where the layer's weights are applied: an element of the batch for a linear layer on
+    vectors, a pixel of the output for a convolution, a pixel of the input for a transposed one.
+    """
+
+    calls: dict[str, int] = field(default_factory=dict)
+    positions: dict[str, int] = field(default_factory=dict)
+
+    @contextmanager
+    def watching(self, net: nn.Module) -> Iterator[None]:
+        """Record one forward pass of `net` that runs inside."""
+        handles = [module.register_forward_hook(self._recorder(name)) for name, module in net.named_modules()]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _recorder(self, name: str) -> Any:
+        def record(module: nn.Module, given: tuple[Any, ...], output: Any) -> None:
+            self.calls[name] = self.calls.get(name, 0) + 1
+            if isinstance(module, nn.Linear | _ConvNd) and isinstance(output, Tensor):
+                self.positions[name] = self.positions.get(name, 0) + _positions(module, given, output)
+
+        return record
+
+
+def _positions(module: nn.Linear | _ConvNd, given: tuple[Any, ...], output: Tensor) -> int:
+    if layers.is_transposed(module) and given:
+        return given[0].numel() // max(layers.in_channels(module) or 1, 1)
+    return output.numel() // max(layers.out_channels(module) or 1, 1)
