@@ -4,8 +4,9 @@ r"""P4, P31. The group horseshoe: $w\mid\kappa\sim N(0,\kappa^2I_d)$, $\kappa$ h
 $$p(w)=g^d\,(2\pi)^{-d/2}\,\pi^{-1}\,\Gamma(\tfrac{d+1}2)\;U(\tfrac{d+1}2,\tfrac{d+1}2,y).$$
 
 *Proof.* $w=w'/g$ with $w'$ the case $g=1$, so $p(w)=g^dp_1(gw)$. For $g=1$,
-$p_1(w)=\int_0^\infty(2\pi\kappa^2)^{-d/2}e^{-y/\kappa^2}\frac2{\pi(1+\kappa^2)}d\kappa$. Put $t=\kappa^{-2}$: $(2\pi)^{-d/2}\pi^{-1}\int_0^\infty
-t^{(d+1)/2-1}(1+t)^{-1}e^{-yt}dt$, and the integral is $\Gamma(a)U(a,b,y)$ with $a=\frac{d+1}2$, $b-a-1=-1$. $\square$
+$p_1(w)=\int_0^\infty(2\pi\kappa^2)^{-d/2}e^{-y/\kappa^2}\frac2{\pi(1+\kappa^2)}d\kappa$.
+Put $t=\kappa^{-2}$: $(2\pi)^{-d/2}\pi^{-1}\int_0^\infty t^{(d+1)/2-1}(1+t)^{-1}e^{-yt}dt$, and the
+integral is $\Gamma(a)U(a,b,y)$ with $a=\frac{d+1}2$, $b-a-1=-1$. $\square$
 
 **Consequences.** (i) At $w=0$ the integrand behaves like $t^{(d-1)/2-1}$ at infinity, so $p$ is unbounded
 there: like $\|w\|^{-(d-1)}$, and like $-\log|w|$ for $d=1$. The MAP of the marginal is always $w=0$.
