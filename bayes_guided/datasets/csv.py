@@ -28,8 +28,9 @@ def load_csv(
     """The numeric table in `path`, split with `seed` (by class for classification) and standardised.
 
     `task` is "classification" or "regression". `target` is a column's name in the header or its index from 0;
-    negative indices count from the end. All other columns are features, shape (N, features), each less its training mean and over its training standard
-    deviation. Regression targets, shape (N,), are standardised likewise and `target_mean`, `target_std` undo it.
+    negative indices count from the end. All other columns are features, shape (N, features), each less its training
+    mean and over its training standard deviation. Regression targets, shape (N,), are standardised likewise and
+    `target_mean`, `target_std` undo it.
     Class labels are whole numbers; their distinct values in ascending order become 0, 1, ...
 
     Raises:
