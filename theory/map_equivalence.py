@@ -44,7 +44,7 @@ from theory.densities import (
     log_sphere_area,
     norm_survival,
 )
-from theory.minimum import minimum
+from theory.scalar_search import minimum
 from theory.quadrature import integral
 
 

@@ -33,7 +33,7 @@ from numpy.typing import ArrayLike
 
 from theory.arrays import FloatArray
 from theory.checks import Check
-from theory.minimum import minimum
+from theory.scalar_search import minimum
 
 
 def soft_threshold(a: ArrayLike, kappa: ArrayLike, metric: ArrayLike = 1.0) -> FloatArray:

@@ -32,7 +32,7 @@ from scipy.special import kve
 
 from theory.arrays import FloatArray
 from theory.checks import Check
-from theory.minimum import minimum
+from theory.scalar_search import minimum
 from theory.quadrature import log_integral
 
 

@@ -1,4 +1,4 @@
-"""Brute-force minima of functions of one variable: the second computation of every argmin in this folder."""
+"""Minima and roots of functions of one variable by search: the second computation of every argmin in this folder."""
 
 from collections.abc import Callable
 
@@ -18,3 +18,8 @@ def minimum(function: Callable[[float], float], low: float, high: float) -> tupl
     if values[best] <= found[1]:
         return float(grid[best]), float(values[best])
     return float(found[0]), float(found[1])
+
+
+def root(function: Callable[[float], float], low: float, high: float) -> float:
+    """Root of a continuous function that changes sign between low and high, to rounding error."""
+    return float(optimize.root_scalar(function, bracket=(low, high), method="brentq", xtol=1e-300, rtol=1e-14).root)
