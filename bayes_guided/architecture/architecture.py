@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,7 +61,7 @@ class Architecture:
             NoPrunableUnitsError: if no group of units is left.
         """
         found = survey(net, example_inputs, protect)
-        shapes = {name: tuple(parameter.shape) for name, parameter in net.named_parameters()}
+        shapes = shapes_of(net.named_parameters())
         rest = find_rest(shapes, found.groups)
         return cls(
             groups=found.groups,
@@ -69,7 +69,7 @@ class Architecture:
             protected=found.protected,
             costs=count_costs(net, found.groups, found.tracing, batch_size(found.arguments)),
             parameter_shapes=shapes,
-            buffer_shapes={name: tuple(buffer.shape) for name, buffer in net.named_buffers()},
+            buffer_shapes=shapes_of(net.named_buffers()),
             example_inputs=found.arguments,
             fingerprint=_fingerprint(shapes, found.groups),
             recipes=parameter_recipes(shapes, found.groups, rest),
@@ -108,7 +108,7 @@ class Architecture:
         Raises:
             ArchitectureMismatchError: if a parameter is missing or has another shape.
         """
-        parameters = self._parameters_of(net)
+        parameters = self.check(net)
         return {group.name: read_rows(parameters, group) for group in self.groups}
 
     def rest_vector(self, net: nn.Module | Mapping[str, Tensor]) -> Float[Tensor, "rest"]:
@@ -117,7 +117,7 @@ class Architecture:
         Raises:
             ArchitectureMismatchError: if a parameter is missing or has another shape.
         """
-        return read_rest(self._parameters_of(net), self.rest)
+        return read_rest(self.check(net), self.rest)
 
     def parameters(self, rows: Rows, rest_vector: Float[Tensor, "rest"]) -> dict[str, Tensor]:
         """The network's parameters from rows and rest, differentiably: the inverse of `rows` and `rest_vector`.
@@ -139,7 +139,7 @@ class Architecture:
             RowShapeError: if a group is missing or unknown, or a tensor has the wrong shape or is not floating-point.
             ArchitectureMismatchError: if the network is another one.
         """
-        parameters = self._parameters_of(net)
+        parameters = self.check(net)
         with torch.no_grad():
             values = self.parameters(rows, self.rest_vector(net).detach() if rest is None else rest)
             # Values may be views of the very parameters they are written to.
@@ -176,7 +176,12 @@ class Architecture:
     def __str__(self) -> str:
         return describe_architecture(self)
 
-    def _parameters_of(self, net: nn.Module | Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    def check(self, net: nn.Module | Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """The parameters of `net`, if it is a network of this architecture.
+
+        Raises:
+            ArchitectureMismatchError: if a parameter is missing or has another shape.
+        """
         parameters = dict(net.named_parameters()) if isinstance(net, nn.Module) else net
         for name, shape in self.parameter_shapes.items():
             if name not in parameters:
@@ -209,6 +214,11 @@ class Architecture:
                 f"the rest must be a floating-point vector of {self.rest_size} weights, not {tuple(rest.shape)} "
                 f"of {rest.dtype}"
             )
+
+
+def shapes_of(named: Iterable[tuple[str, Tensor]]) -> dict[str, tuple[int, ...]]:
+    """Shapes by name."""
+    return {name: tuple(tensor.shape) for name, tensor in named}
 
 
 def _fingerprint(shapes: Mapping[str, tuple[int, ...]], groups: Sequence[UnitGroup]) -> str:

@@ -22,7 +22,8 @@ def describe_architecture(architecture: "Architecture") -> str:
     groups = [("group", "units", "row", "parameters/unit", "MACs/unit", "layers coupled", "in the row")]
     for group in architecture.groups:
         counts = (group.size, group.row_dim, costs.unit_parameters(group.name), costs.unit_macs(group.name))
-        groups.append((group.name, *(f"{count:,}" for count in counts), ", ".join(group.layers), _contents(group)))
+        size, row, parameters, macs = (f"{count:,}" for count in counts)
+        groups.append((group.name, size, row, parameters, macs, ", ".join(group.layers), _contents(group)))
     parts = [align(groups)]
     if architecture.protected:
         protected = [("protected layer", "units", "because it")]

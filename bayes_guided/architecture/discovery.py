@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torch_pruning import _helpers, ops
 from torch_pruning.dependency import DependencyGraph
 from torch_pruning.dependency.index_mapping import _ConcatIndexMapping, _FlattenIndexMapping
-from torch_pruning.pruner import function
 
 from bayes_guided.exceptions import ExampleInputError
 
@@ -45,7 +44,7 @@ def discover(net: nn.Module, arguments: ExampleInputs) -> Discovered:
     tracing = Tracing()
     outputs: list[Tensor] = []
 
-    def forward(model: nn.Module, given: ExampleInputs) -> list[Tensor]:
+    def forward(model: nn.Module, given: Any) -> Any:
         outputs.extend(_run(model, given, tracing))
         return outputs
 
@@ -109,12 +108,12 @@ def _translate(graph: DependencyGraph, net: nn.Module, roots: set[Any], tracing:
 
 
 def _sides(graph: DependencyGraph, node: Any) -> tuple[str, ...]:
-    pruner = graph.get_pruner_of_module(node.module)
+    pruner: Any = graph.get_pruner_of_module(node.module)
     return ("out",) if pruner.prune_in_channels == pruner.prune_out_channels else ("in", "out")
 
 
 def _side(graph: DependencyGraph, node: Any, function: Any) -> str:
-    pruner = graph.get_pruner_of_module(node.module)
+    pruner: Any = graph.get_pruner_of_module(node.module)
     return "out" if function == pruner.prune_out_channels else "in"
 
 
@@ -274,36 +273,3 @@ def _channel_axis(node: Any, rank: int) -> int:
             return 1
         upstream += above.inputs
     return 1
-
-
-# Removal ---------------------------------------------------------------------------------------------------------------
-
-
-def remove_channels(net: nn.Module, removed: dict[tuple[str, str], list[int]]) -> None:
-    """Cut the channels {(layer, side): positions in original coordinates} out of `net` in place.
-
-    Every parameter that is cut becomes a new one; its requires_grad flag is kept.
-    """
-    plan = [(layer, net.get_submodule(layer), side, positions) for (layer, side), positions in removed.items() if positions]
-    pruners = [function.PrunerBox[ops.module2type(module)] for _, module, _, _ in plan]
-    for (_, module, side, positions), pruner in zip(plan, pruners, strict=True):
-        frozen = {name for name, p in module.named_parameters(recurse=False) if not p.requires_grad}
-        prune = pruner.prune_out_channels if side == "out" else pruner.prune_in_channels
-        kept = torch.tensor(sorted(set(range(_channels(module, side))) - set(positions)), dtype=torch.long)
-        prune(module, positions)
-        _cut_instance_statistics(module, kept)
-        for name in frozen:
-            getattr(module, name).requires_grad_(False)
-
-
-def _channels(module: nn.Module, side: str) -> int:
-    channels = layers.out_channels(module) if side == "out" else layers.in_channels(module)
-    return channels or 0
-
-
-def _cut_instance_statistics(module: nn.Module, kept: Tensor) -> None:
-    """torch-pruning leaves the running statistics of an InstanceNorm at full length."""
-    if isinstance(module, nn.modules.instancenorm._InstanceNorm) and module.track_running_stats:
-        for name in ("running_mean", "running_var"):
-            buffer = getattr(module, name)
-            setattr(module, name, buffer[kept.to(buffer.device)])

@@ -65,6 +65,29 @@ def in_channels(layer: nn.Module) -> int | None:
             return out_channels(layer)
 
 
+def set_out_channels(layer: nn.Module, channels: int) -> None:
+    """Tell a layer whose weights were cut how many channels it puts out."""
+    match layer:
+        case nn.Linear():
+            layer.out_features = channels
+        case _ConvNd() if is_depthwise(layer):
+            layer.in_channels = layer.out_channels = layer.groups = channels
+        case _ConvNd():
+            layer.out_channels = channels
+        case _BatchNorm() | _InstanceNorm():
+            layer.num_features = channels
+        case nn.PReLU():
+            layer.num_parameters = channels
+
+
+def set_in_channels(layer: nn.Module, channels: int) -> None:
+    """Tell a crossing layer whose weights were cut how many channels it takes."""
+    if isinstance(layer, nn.Linear):
+        layer.in_features = channels
+    elif isinstance(layer, _ConvNd):
+        layer.in_channels = channels
+
+
 def channel_groups(layer: nn.Module) -> int:
     """Groups of a grouped convolution; 1 for every other layer, depthwise convolutions included."""
     return layer.groups if isinstance(layer, _ConvNd) and not is_depthwise(layer) else 1

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
 from torch import nn
 
 from bayes_guided.exceptions import ExampleInputError, NoPrunableUnitsError, ProtectedGroupError
 
 from .discovery import discover
 from .inputs import ExampleInputs, as_arguments, first_samples
+from .randomness import forked_rng
 from .tracing import Tracing
 from .trial import failing_groups
 from .unit_group import ProtectedLayer, UnitGroup
@@ -42,7 +42,7 @@ def survey(net: nn.Module, example_inputs: Any, protect: Sequence[str]) -> Surve
     wanted = (protect,) if isinstance(protect, str) else tuple(protect)
     _check_names(net, wanted)
     private = _private_copy(net)
-    with torch.random.fork_rng(devices=_cuda_devices(net)):
+    with forked_rng(net):
         arguments, found = _discover_on_few_samples(private, as_arguments(example_inputs))
         open_candidates = [_protect(candidate, wanted) for candidate in candidates(private, found)]
         groups = {id(c): as_group(private, c) for c in open_candidates if not c.reasons}
@@ -62,10 +62,6 @@ def _private_copy(net: nn.Module) -> nn.Module:
     for parameter in private.parameters():
         parameter.grad = None
     return private
-
-
-def _cuda_devices(net: nn.Module) -> list[torch.device]:
-    return sorted({p.device for p in net.parameters() if p.device.type == "cuda"}, key=str)
 
 
 def _discover_on_few_samples(private: nn.Module, arguments: ExampleInputs) -> Any:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from . import layers
-from .discovery import remove_channels
 from .inputs import ExampleInputs, call, tensors_in
+from .randomness import forked_rng
+from .removal import remove_channels, removed_channels, zero_readers, zero_rows
 from .unit_group import UnitGroup
 
 TOLERANCE = 1e-3
@@ -44,10 +44,11 @@ def _difference(net: nn.Module, groups: Sequence[UnitGroup], arguments: ExampleI
         return None
     generator = torch.Generator().manual_seed(0)
     trial = copy.deepcopy(net)
-    removed = _half_of_the_units(groups, generator)
+    removed = removed_channels(groups, _half_of_the_units(groups, generator))
     with torch.no_grad():
         _break_symmetries(trial, generator)
-        _silence(trial, removed)
+        zero_rows(trial, removed)
+        zero_readers(trial, removed)
         expected = _outputs(trial, arguments)
         remove_channels(trial, removed)
         try:
@@ -62,8 +63,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _outputs(net: nn.Module, arguments: ExampleInputs) -> list[Tensor]:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with forked_rng(net):
         return list(tensors_in(call(net, arguments)))
 
 
@@ -77,38 +77,18 @@ def _compare(expected: Sequence[Tensor], actual: Sequence[Tensor]) -> str | None
     return None
 
 
-def _half_of_the_units(groups: Sequence[UnitGroup], generator: torch.Generator) -> dict[tuple[str, str], list[int]]:
-    removed: dict[tuple[str, str], list[int]] = {}
+def _half_of_the_units(groups: Sequence[UnitGroup], generator: torch.Generator) -> dict[str, Tensor]:
+    masks = {}
     for group in groups:
+        masks[group.name] = torch.ones(group.size, dtype=torch.bool)
         units = torch.randperm(group.size, generator=generator)[: max(1, group.size // 2)]
-        for place, index in group.removals.items():
-            removed.setdefault(place, []).extend(index[units].flatten().tolist())
-    return removed
+        masks[group.name][units] = False
+    return masks
 
 
 def _break_symmetries(net: nn.Module, generator: torch.Generator) -> None:
-    """Noise on parameters that start constant (zero biases, norms, zero-initialised layers), which would hide a mistake."""
+    """Noise on parameters that start constant, such as zero biases and norms, which would hide a mistake."""
     for parameter in net.parameters():
         if parameter.is_floating_point() and parameter.numel() and parameter.max() == parameter.min():
             noise = torch.randn(parameter.shape, generator=generator)
             parameter.add_(0.1 * noise.to(parameter))
-
-
-def _silence(net: nn.Module, removed: dict[tuple[str, str], list[int]]) -> None:
-    """Zero what the removed channels own and how the next layers read them."""
-    for (name, side), positions in removed.items():
-        module = net.get_submodule(name)
-        if side == "out":
-            for entry in layers.owned_parameters(module):
-                module.get_parameter(entry.name).movedim(entry.axis, 0)[positions] = 0.0
-        elif module.get_parameter("weight").shape[layers.in_axis(module)] == layers.in_channels(module):
-            module.get_parameter("weight").movedim(layers.in_axis(module), 0)[positions] = 0.0
-        else:
-            _silence_grouped_input(module, positions)
-
-
-def _silence_grouped_input(module: nn.Module, positions: Sequence[int]) -> None:
-    """The weight of a grouped convolution has the input channels of one group; a unit takes the same from each."""
-    weight = module.get_parameter("weight")
-    per_group = weight.shape[layers.in_axis(module)]
-    weight.movedim(layers.in_axis(module), 0)[[position % per_group for position in positions]] = 0.0

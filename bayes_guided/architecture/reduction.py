@@ -1,0 +1,100 @@
+"""Reduction: a smaller network that computes what the network with silent units computes."""
+
+import copy
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from bayes_guided.exceptions import ReductionError
+
+from .constants import fold_constants, watching
+from .inputs import ExampleInputs, call, like_parameters, perturbed, tensors_in
+from .randomness import forked_rng
+from .removal import remove_channels, removed_channels, zero_rows
+from .sub_architecture import SubArchitecture
+
+TOLERANCE = 1e-5
+"""Largest difference of the outputs before and after, relative to the largest output."""
+
+
+def reduce(net: nn.Module, sub: SubArchitecture) -> nn.Module:
+    """A smaller copy of `net` without the units that are off in `sub`; `net` is untouched.
+
+    In evaluation mode it computes what `net` computes with the rows of those units set to zero. Constants that such
+    units still put out are folded into the next layer's bias. Mode and requires_grad flags are those of `net`. The
+    outputs on the example inputs are compared before and after, at every call.
+
+    Raises:
+        ArchitectureMismatchError: if `sub` belongs to another network.
+        ReductionError: if the smaller network would not compute the same; nothing is returned.
+    """
+    sub.architecture.check(net)
+    reduced, gap = _cut(net, sub)
+    if gap > TOLERANCE:
+        # Rounding in a deep float32 network can exceed the tolerance: double precision tells it from a mistake.
+        _, gap = _cut(copy.deepcopy(net).double(), sub)
+    if not gap <= TOLERANCE:
+        raise ReductionError(
+            f"the outputs of the reduced network differ by {gap:.1e} of the largest output (allowed {TOLERANCE:.0e}): "
+            "the network uses its channels in a way that removal changes; protect the layers concerned"
+        )
+    return reduced
+
+
+def _cut(net: nn.Module, sub: SubArchitecture) -> tuple[nn.Module, float]:
+    """The reduced network, and how far its outputs are from those of the silenced one."""
+    architecture = sub.architecture
+    reduced = copy.deepcopy(net)
+    for parameter in reduced.parameters():
+        parameter.grad = None
+    removed = removed_channels(architecture.groups, sub.masks)
+    batches = _test_batches(like_parameters(architecture.example_inputs, net))
+    with _evaluating(reduced), torch.no_grad():
+        zero_rows(reduced, removed)
+        with watching(reduced, removed) as ranges:
+            expected = [_outputs(reduced, batch) for batch in batches]
+        fold_constants(reduced, ranges, architecture.groups, sub.masks)
+        remove_channels(reduced, removed)
+        try:
+            actual = [_outputs(reduced, batch) for batch in batches]
+        except Exception as error:
+            raise ReductionError(
+                f"the network does not run at the widths {sub.widths} ({type(error).__name__}: {error}): keep more units"
+            ) from error
+    return reduced, max(_gap(before, after) for before, after in zip(expected, actual, strict=True))
+
+
+def _test_batches(arguments: ExampleInputs) -> list[ExampleInputs]:
+    """The example inputs, and a random variation that shows what depends on the input."""
+    return [arguments, perturbed(arguments, torch.Generator().manual_seed(0))]
+
+
+@contextmanager
+def _evaluating(net: nn.Module) -> Iterator[None]:
+    modes = {module: module.training for module in net.modules()}
+    net.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
+
+
+def _outputs(net: nn.Module, arguments: ExampleInputs) -> list[Tensor]:
+    with forked_rng(net):
+        return list(tensors_in(call(net, arguments)))
+
+
+def _gap(expected: Sequence[Tensor], actual: Sequence[Tensor]) -> float:
+    """Largest difference relative to the largest output; infinite for different shapes, NaN for outputs with NaN."""
+    worst = 0.0
+    for before, after in zip(expected, actual, strict=True):
+        if before.shape != after.shape:
+            return float("inf")
+        if before.numel():
+            difference = (before.double() - after.double()).abs().max()
+            scale = before.double().abs().max().clamp_min(torch.finfo(torch.float32).tiny)
+            worst = max(worst, float(difference / scale))
+    return worst
