@@ -1,6 +1,8 @@
 """Likelihoods: what the network's outputs say about the targets."""
 
+import math
 from abc import ABC, abstractmethod
+from typing import Any
 
 import pyro
 import torch
@@ -18,7 +20,7 @@ class Likelihood(nn.Module, ABC):
     """p(targets | outputs), one factor per case."""
 
     error_name: str
-    """What `error` averages to, as printed: "error" (fraction) or "squared error"."""
+    """What the mean of `error` is called once summed up: "error" (a fraction) or "RMSE" (its square root)."""
 
     @abstractmethod
     def distribution(self, outputs: Float[Tensor, "batch ..."]) -> dist.TorchDistribution:
@@ -73,9 +75,7 @@ class Categorical(Likelihood):
     def check(self, targets: Tensor, outputs: Float[Tensor, "batch ..."]) -> None:
         """Labels are int64 in 0 to classes - 1."""
         if outputs.dim() != 2:
-            raise LabelError(
-                f"Categorical needs logits of shape (batch, classes); the network gives {tuple(outputs.shape)}."
-            )
+            raise LabelError(f"Categorical needs logits of shape (batch, classes); the network gives {tuple(outputs.shape)}.")
         if targets.dtype != torch.int64 or targets.dim() != 1:
             raise LabelError(
                 f"Categorical needs labels of dtype int64 and shape (N,); got {targets.dtype} of shape {tuple(targets.shape)}."
@@ -130,7 +130,7 @@ class Normal(Likelihood):
         StrengthError: if the scale is not positive and finite.
     """
 
-    error_name = "squared error"
+    error_name = "RMSE"
 
     log_scale: Tensor
 
@@ -142,9 +142,7 @@ class Normal(Likelihood):
             return
         known = torch.as_tensor(scale, dtype=torch.get_default_dtype())
         if not bool((known > 0) & torch.isfinite(known)):
-            raise StrengthError(
-                f"Normal(scale={scale}): give a positive finite standard deviation, or none to learn it."
-            )
+            raise StrengthError(f"Normal(scale={scale}): give a positive finite standard deviation, or none to learn it.")
         self.register_buffer("log_scale", known.log())
 
     def distribution(self, outputs: Float[Tensor, "batch ..."]) -> dist.TorchDistribution:
@@ -167,9 +165,7 @@ class Normal(Likelihood):
         """A copy with its scale drawn at the site "noise_scale"; itself where the scale is known."""
         if not self.learned:
             return self
-        scale = pyro.sample(
-            "noise_scale", dist.LogNormal(*(self.log_scale.new_tensor(value) for value in _NOISE_PRIOR))
-        )
+        scale = pyro.sample("noise_scale", dist.LogNormal(*(self.log_scale.new_tensor(value) for value in _NOISE_PRIOR)))
         return Normal(scale)
 
     def penalty(self) -> Float[Tensor, ""]:
@@ -183,7 +179,7 @@ class Normal(Likelihood):
 class Poisson(Likelihood):
     """Counts given log rates of shape (batch,), (batch, 1) or (batch, outputs)."""
 
-    error_name = "squared error"
+    error_name = "RMSE"
 
     def distribution(self, outputs: Float[Tensor, "batch ..."]) -> dist.TorchDistribution:
         """Independent Poisson with the outputs as log rates."""
@@ -225,3 +221,25 @@ def _check_shape(likelihood: str, targets: Tensor, outputs: Float[Tensor, "batch
         )
     if not targets.is_floating_point():
         raise LabelError(f"{likelihood} needs floating-point targets; got {targets.dtype}.")
+
+
+_FAMILIES: dict[str, type[Likelihood]] = {family.__name__: family for family in (Categorical, Bernoulli, Normal, Poisson)}
+
+
+def likelihood_to_json(likelihood: Likelihood) -> dict[str, Any]:
+    """The likelihood as plain values, with a noise scale that was learned."""
+    values: dict[str, Any] = {"family": type(likelihood).__name__}
+    if isinstance(likelihood, Normal):
+        values |= {"log_scale": float(likelihood.log_scale), "learned": likelihood.learned}
+    return values
+
+
+def likelihood_from_json(values: dict[str, Any]) -> Likelihood:
+    """The inverse of `likelihood_to_json`."""
+    likelihood = _FAMILIES[values["family"]]()
+    if isinstance(likelihood, Normal):
+        if not values["learned"]:
+            return Normal(math.exp(values["log_scale"]))
+        with torch.no_grad():
+            likelihood.log_scale.fill_(values["log_scale"])
+    return likelihood

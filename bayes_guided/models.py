@@ -25,9 +25,7 @@ class BayesianNetwork(PyroModule):
     taken to be the whole data set.
     """
 
-    def __init__(
-        self, net: nn.Module, prior: GuidedPrior, likelihood: Likelihood, *, dataset_size: int | None = None
-    ) -> None:
+    def __init__(self, net: nn.Module, prior: GuidedPrior, likelihood: Likelihood, *, dataset_size: int | None = None) -> None:
         """Copies the network.
 
         Raises:
@@ -56,7 +54,7 @@ class BayesianNetwork(PyroModule):
         """
         architecture, network = self.prior.architecture, self._modules["network"]
         values = {f"rows.{name}": rows.detach().clone() for name, rows in architecture.rows(network).items()}
-        if architecture.num_rest:
+        if architecture.rest_size:
             values["rest"] = architecture.rest_vector(network).detach().clone()
         return values
 
@@ -75,9 +73,7 @@ class BayesianNetwork(PyroModule):
     def _sample_weights(self, network: nn.Module) -> tuple[dict[str, Tensor], Tensor]:
         like = next(network.parameters())
         prior = self.prior
-        rows = {
-            name: pyro.sample(f"rows.{name}", prior.distribution(name, like).to_event(1)) for name in prior.row_priors
-        }
-        if not prior.architecture.num_rest:
+        rows = {name: pyro.sample(f"rows.{name}", prior.distribution(name, like).to_event(1)) for name in prior.row_priors}
+        if not prior.architecture.rest_size:
             return rows, like.new_zeros(0)
         return rows, pyro.sample("rest", prior.rest_distribution(like))

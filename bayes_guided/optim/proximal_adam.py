@@ -1,6 +1,6 @@
 """Adam with a proximal step: any training loop becomes guided, and whole rows become exactly zero."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 import torch
@@ -40,8 +40,11 @@ class ProximalAdam(torch.optim.Optimizer):
         eps: float = 1e-8,
         warmup_steps: int = 50,
         metric: Literal["row", "weight"] = "row",
+        extra: Iterable[nn.Parameter] = (),
     ) -> None:
         """Reads the rows' places in the network; changes nothing yet.
+
+        `extra` are parameters outside the network, such as a learned noise scale, that take plain Adam steps.
 
         Raises:
             NoMAPError: if the weight prior is unbounded (GroupHorseshoe).
@@ -57,7 +60,8 @@ class ProximalAdam(torch.optim.Optimizer):
                 "the network's parameters are not those of the prior's architecture; build the prior from "
                 "Architecture.from_module of this network."
             )
-        trained = [parameter for parameter in parameters.values() if parameter.requires_grad]
+        extra = [parameter for parameter in extra if parameter.requires_grad]
+        trained = [parameter for parameter in parameters.values() if parameter.requires_grad] + extra
         defaults = {"lr": lr, "betas": betas, "eps": eps, "strength_scale": 1.0, "step": 0}
         super().__init__(trained, defaults)
         self.prior = prior
@@ -68,6 +72,7 @@ class ProximalAdam(torch.optim.Optimizer):
             RowUpdate(group, row_prior, parameters, row_metric())
             for group, row_prior in zip(prior.architecture.groups, prior.row_priors.values(), strict=True)
         ]
+        self._extra = [RestUpdate(parameter, None, None) for parameter in extra]
         self._rest = [
             RestUpdate(parameters[block.parameter], block.axis, block.index)
             for block in prior.architecture.rest
@@ -86,6 +91,8 @@ class ProximalAdam(torch.optim.Optimizer):
         scale = settings["strength_scale"] / self.dataset_size
         prox_scale = scale if settings["step"] > self.warmup_steps else 0.0
         ridge = self.prior.rest.strength / self.dataset_size
+        for parameter in self._extra:
+            parameter.step(self.state, settings, ridge=0.0)
         for rows in self._rows:
             rows.step(self.state, settings, prox_scale=prox_scale, ridge=ridge)
         for weights in self._rest:

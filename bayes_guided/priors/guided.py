@@ -64,7 +64,7 @@ class GuidedPrior:
     def rest_distribution(self, like: Float[Tensor, "..."]) -> TorchDistribution:
         """The density over the vector of all other weights, event shape (rest,)."""
         rate = self.rest.rates(torch.ones((), dtype=like.dtype, device=like.device), 1)
-        return self.rest.distribution(rate, self.architecture.num_rest)
+        return self.rest.distribution(rate, self.architecture.rest_size)
 
     def log_prob(self, rows: Rows, rest: Float[Tensor, "rest"] | None = None) -> Float[Tensor, ""]:
         """Log density of all rows, and of the rest if it is given, in nats.
@@ -74,7 +74,7 @@ class GuidedPrior:
         """
         self._check(rows)
         parts = [self.distribution(name, row).log_prob(row).sum() for name, row in rows.items()]
-        if rest is not None and self.architecture.num_rest:
+        if rest is not None and self.architecture.rest_size:
             parts.append(self.rest_distribution(rest).log_prob(rest))
         return torch.stack(parts).sum()
 

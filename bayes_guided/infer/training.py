@@ -1,0 +1,177 @@
+"""The one training loop: every fit is an objective given to it."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from bayes_guided.exceptions import ConfigError, DivergedError
+from bayes_guided.infer.batches import Batches
+from bayes_guided.infer.checkpoint import Checkpoint, Checkpoints, Position
+from bayes_guided.infer.history import Epoch, History
+
+
+@dataclass(frozen=True)
+class BatchLoss:
+    """What one batch gives: `loss` is back-propagated; `nll` (nats) and `error` are means over the batch, for the record."""
+
+    loss: Float[Tensor, ""]
+    nll: Float[Tensor, ""]
+    error: Float[Tensor, ""]
+
+
+class Objective(ABC):
+    """What a fit minimises, with the optimiser that minimises it."""
+
+    module: nn.Module
+    """Everything that is trained, with its buffers: what a checkpoint holds."""
+    optimizer: torch.optim.Optimizer
+
+    @abstractmethod
+    def batch_loss(self, inputs: Tensor, targets: Tensor) -> BatchLoss:
+        """The loss of one batch, differentiable."""
+
+    @abstractmethod
+    def end_epoch(self, nll: float, error: float) -> Epoch:
+        """The record of an epoch whose batches averaged to `nll` and `error`.
+
+        Raises:
+            CollapseError: if the fit has lost a whole group and may not.
+        """
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and how fast to train.
+
+    `schedule` is the learning rate's: constant, or half a cosine down to 0. `ramp_epochs` raise `strength_scale` of an
+    optimiser that has it linearly from 0 to 1.
+
+    Raises:
+        ConfigError: if a number is out of range.
+    """
+
+    epochs: int
+    lr: float
+    schedule: Literal["constant", "cosine"] = "cosine"
+    ramp_epochs: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise ConfigError(f"epochs={self.epochs}: give at least 1.")
+        if not 0 < self.lr < math.inf:
+            raise ConfigError(f"lr={self.lr}: give a positive finite learning rate.")
+        if self.schedule not in ("constant", "cosine"):
+            raise ConfigError(f'schedule="{self.schedule}": give "constant" or "cosine".')
+        if not 0 <= self.ramp_epochs <= self.epochs:
+            raise ConfigError(f"ramp_epochs={self.ramp_epochs}: give a number from 0 to epochs ({self.epochs}).")
+
+    def apply(self, optimizer: torch.optim.Optimizer, step: int, per_epoch: int) -> None:
+        """Sets the optimiser's learning rate and strength for this step, counted from 0."""
+        total, ramp = self.epochs * per_epoch, self.ramp_epochs * per_epoch
+        factor = 0.5 * (1 + math.cos(math.pi * step / total)) if self.schedule == "cosine" else 1.0
+        for settings in optimizer.param_groups:
+            settings["lr"] = self.lr * factor
+            if "strength_scale" in settings:
+                settings["strength_scale"] = min(1.0, (step + 1) / ramp) if ramp else 1.0
+
+
+def train(
+    objective: Objective,
+    batches: Batches,
+    plan: Plan,
+    *,
+    seed: int,
+    phase: str,
+    checkpoints: Checkpoints | None = None,
+    progress: bool | None = None,
+) -> History:
+    """Trains to the plan's end, from the checkpoint if it holds this run; the same seed gives the same bits.
+
+    `phase` names this part of a fit, in its checkpoint and its bar. The global generators are forked: the caller's are as
+    they were. `progress` shows a bar; by default in a terminal only.
+
+    Raises:
+        DivergedError: if the loss becomes NaN or infinite; the last checkpoint stays.
+        CheckpointError: if the checkpoint is corrupt or of another run.
+        CollapseError: as `Objective.end_epoch`.
+    """
+    checkpoint = None if checkpoints is None else checkpoints.phase(phase, asdict(plan))
+    devices = [p.device for p in objective.module.parameters() if p.device.type == "cuda"][:1]
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(seed)
+        position, history = Position(), History()
+        saved = checkpoint.load(objective.module, objective.optimizer) if checkpoint else None
+        if saved is not None:
+            position, history = saved
+        total = plan.epochs * batches.per_epoch
+        with _bar(phase, total, position.steps(batches.per_epoch), progress) as bar:
+            for _ in range(position.epoch, plan.epochs):
+                _train_epoch(objective, batches, plan, position, history, checkpoint, bar)
+                record = objective.end_epoch(float(position.nll) / batches.size, float(position.error) / batches.size)
+                history = history.then(record)
+                position.next_epoch()
+                bar.set_postfix(_summary(record))
+        if checkpoint is not None:
+            checkpoint.save(objective.module, objective.optimizer, position, history)
+    return history
+
+
+def _train_epoch(
+    objective: Objective,
+    batches: Batches,
+    plan: Plan,
+    position: Position,
+    history: History,
+    checkpoint: Checkpoint | None,
+    bar: tqdm,
+) -> None:
+    optimizer = objective.optimizer
+    for inputs, targets in _remaining(batches, position):
+        plan.apply(optimizer, position.steps(batches.per_epoch), batches.per_epoch)
+        optimizer.zero_grad(set_to_none=True)
+        losses = objective.batch_loss(inputs, targets)
+        _require_finite(losses.loss, position)
+        losses.loss.backward()
+        optimizer.step()
+        position.advance(len(inputs), losses.nll, losses.error)
+        bar.update()
+        if checkpoint is not None and checkpoint.is_due(position.steps(batches.per_epoch)):
+            checkpoint.save(objective.module, optimizer, position, history)
+
+
+def _remaining(batches: Batches, position: Position) -> Iterator[tuple[Tensor, Tensor]]:
+    """The batches of this epoch that are still to come; a resumed epoch draws its order again and skips what it has done."""
+    resumed = position.begin_epoch()
+    iterator = batches.epoch()
+    for _ in range(position.batch):
+        next(iterator)
+    if resumed:
+        position.restore_generators()
+    yield from iterator
+
+
+def _require_finite(loss: Float[Tensor, ""], position: Position) -> None:
+    if not math.isfinite(float(loss.detach())):
+        raise DivergedError(
+            f"the loss is {float(loss.detach())} in epoch {position.epoch + 1}, batch {position.batch + 1}; lower the "
+            "learning rate or look for extreme inputs. The last checkpoint, if any, is from before."
+        )
+
+
+def _bar(label: str, total: int, done: int, progress: bool | None) -> Any:
+    hidden = None if progress is None else not progress
+    return tqdm(total=total, initial=done, desc=label, unit="step", disable=hidden, leave=False)
+
+
+def _summary(record: Epoch) -> dict[str, str]:
+    summary = {"loss": f"{record.loss:.4f}", "error": f"{record.error:.4f}"}
+    if record.widths:
+        summary["units"] = str(sum(record.widths.values()))
+    return summary
