@@ -4,6 +4,9 @@ Each message says what was wrong, where, and the mend. All derive from `BayesGui
 package's own refusals without catching bugs.
 """
 
+from jaxtyping import Float
+from torch import Tensor
+
 
 class BayesGuidedError(Exception):
     """Base of every error that this package raises on purpose."""
@@ -57,6 +60,43 @@ class ImproperPriorError(BayesGuidedError, ValueError):
 
 class NoMAPError(BayesGuidedError, ValueError):
     """The prior's density is unbounded, so a MAP estimate does not exist (P4)."""
+
+
+class SurvivalError(BayesGuidedError, ValueError):
+    """A survival probability, hazard or cost of a unit that no model prior can have."""
+
+
+class WidthLawError(BayesGuidedError, ValueError):
+    """A law of widths that is no probability law over the group's widths, or a width or mean width out of range."""
+
+
+class UnattainableLawError(WidthLawError):
+    """A width law that independent units cannot have; `nearest` holds the survivals that come closest.
+
+    `nearest` has shape (units,) in descending order; `divergence` is the Kullback-Leibler divergence of the wanted law
+    from the nearest, in nats (P14).
+    """
+
+    def __init__(self, message: str, nearest: Float[Tensor, "units"], divergence: float) -> None:
+        super().__init__(message)
+        self.nearest = nearest
+        self.divergence = divergence
+
+
+class ComplexityError(BayesGuidedError, ValueError):
+    """A complexity of a model that is not finite, of the wrong shape, or of an unknown kind."""
+
+
+class ShrinkageError(BayesGuidedError, ValueError):
+    """Parameters of a shrinkage process under which later units are not shrunk harder."""
+
+
+class ExactLimitError(BayesGuidedError, ValueError):
+    """More units or widths than an exact method serves; the message names what to use instead."""
+
+
+class UnsupportedFormError(BayesGuidedError, ValueError):
+    """A prior was asked for sites of a form that it does not have."""
 
 
 # Data and fits ------------------------------
