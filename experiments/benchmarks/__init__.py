@@ -1,0 +1,1 @@
+"""Costs, as ratios of medians within one run."""
