@@ -122,7 +122,7 @@ def _forward(chain: Chain) -> list[FloatArray]:
 def _backward(chain: Chain) -> list[FloatArray]:
     """Log weight of everything after each layer, given its width."""
     last = len(chain.sizes) - 1
-    messages = [np.zeros(chain.sizes[last] + 1)]
+    messages: list[FloatArray] = [np.zeros(chain.sizes[last] + 1)]
     for layer in range(last - 1, -1, -1):
         after = chain.layer_log_weight(layer + 1) + messages[0]
         messages.insert(0, log_sum_exp(chain.pair_log_weight(layer) + after, axis=1))
