@@ -14,7 +14,8 @@ $m$ keeps the blocks with $m_u=1$; $S$ is the set of weights that it removes.
    $$\tfrac12\big[\log|\tilde\Pi|-\log|\Pi|+\log|P|-\log|\tilde P|-\mu^\top P\mu+\tilde\mu^\top\tilde P\tilde\mu\big].$$
 4. *(Mean field is wrong.)* The best $\prod_uq_u$ has $q_u=N(\mu_u,\Lambda_{uu}^{-1})$, and Savage-Dickey from it
    is off by
-   $$\log\mathrm{BF}^{\rm MF}_{01}-\log\mathrm{BF}_{01}=-\tfrac12\mu_u^\top(\Lambda_{uu}-\Sigma_{uu}^{-1})\mu_u+\tfrac12\log|\Lambda_{uu}\Sigma_{uu}|,$$
+   $$\log\mathrm{BF}^{\rm MF}_{01}-\log\mathrm{BF}_{01}
+     =-\tfrac12\mu_u^\top(\Lambda_{uu}-\Sigma_{uu}^{-1})\mu_u+\tfrac12\log|\Lambda_{uu}\Sigma_{uu}|,$$
    the first term $\le0$ and unbounded, the second $\ge0$.
 
 *Proof.* (1) $y$ is Gaussian. (2) Bayes at $w_S=0$: $p(w_S=0\mid D)=p(D\mid w_S=0)\,p(w_S=0)/p(D)$, and by
