@@ -1,12 +1,12 @@
 r"""P28. When is a zeroed unit lost for good? Gradients of a network at a zero row.
 
 Unit: $b\,h(a^\top x)$ in $f(x)=\sum_ub_uh(a_u^\top x)$, loss $L=\sum_n\ell(f(x_n),y_n)$,
-$\delta_n=\partial\ell/\partial f(x_n)$.
+$\delta_n=\partial\ell/\partial f(x_n)$; a bias is the weight of a constant feature.
 
 **Proposition.** At $a=0$
 $$\nabla_aL=b\,h'(0)\sum_n\delta_nx_n,\qquad\partial_bL=h(0)\sum_n\delta_n.$$
-Hence (i) ReLU with the convention $h'(0)=0$: both vanish even for $b\ne0$, and the unit stays dead under every
-method that uses these gradients; (ii) GELU, tanh ($h(0)=0$, $h'(0)=\frac12,1$): a gradient method revives $a$ if
+Hence (i) ReLU with the convention $h'(0)=0$: both vanish even for $b\ne0$, and no gradient
+reaches the unit again; (ii) GELU, tanh ($h(0)=0$, $h'(0)=\frac12,1$): a gradient method revives $a$ if
 $b\ne0$ and $\sum\delta_nx_n\ne0$; (iii) $a=0,b=0$ is absorbing for every $h$ with $h(0)=0$, and *not* for sigmoid
 or softplus, whose $h(0)\ne0$ moves $b$ (the notes say "for all"); (iv) under a group norm with rate $r$, a prox
 leaves $a=0$ iff $\|\nabla_aL\|\le r$.
@@ -83,23 +83,24 @@ def _difference(function: Callable[[float], float], step: float = 1e-5) -> float
 
 
 def _backpropagation_checks() -> list[Check]:
-    """The smooth activations against central differences, at the zero row and at its outgoing weight."""
+    """Slopes in a row and in its outgoing weight against central differences, at the zero row and at another."""
     inner, outer, inputs, targets = _setting()
     direction = np.array([0.5, -1.0, 0.3, 0.7])
-    row, unit = np.eye(3)[0], np.eye(3)[0]
     found: list[Check] = []
-    for name in ("gelu", "tanh", "sigmoid"):
+    for name, unit in (("gelu", 0), ("tanh", 0), ("sigmoid", 0), ("relu", 1), ("gelu", 1), ("tanh", 1)):
         in_row, out = gradients(inner, outer, inputs, targets, name)
+        one = np.eye(3)[unit]
 
-        def along_row(t: float, name: str = name) -> float:
-            return loss(inner + t * np.outer(row, direction), outer, inputs, targets, name)
+        def along_row(t: float, name: str = name, one: FloatArray = one) -> float:
+            return loss(inner + t * np.outer(one, direction), outer, inputs, targets, name)
 
-        def along_outer(t: float, name: str = name) -> float:
-            return loss(inner, outer + t * unit, inputs, targets, name)
+        def along_outer(t: float, name: str = name, one: FloatArray = one) -> float:
+            return loss(inner, outer + t * one, inputs, targets, name)
 
+        at = "a=0" if unit == 0 else "a!=0"
         found += [
-            Check("P28", f"{name}: slope in a at a=0", float(in_row[0] @ direction), _difference(along_row), 1e-7),
-            Check("P28", f"{name}: slope in b at a=0", float(out[0]), _difference(along_outer), 1e-7),
+            Check("P28", f"{name}: slope in a at {at}", float(in_row[unit] @ direction), _difference(along_row), 1e-7),
+            Check("P28", f"{name}: slope in b at {at}", float(out[unit]), _difference(along_outer), 1e-7),
         ]
     return found
 

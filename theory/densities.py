@@ -8,9 +8,9 @@ $\phi(w)$.
 
 * Laplace, $\phi=\|w\|_1$: $Z=(2/r)^d$, variance $2/r^2$ per coordinate;
 * Gaussian, $\phi=\|w\|_2^2$: $Z=(\pi/r)^{d/2}$, variance $1/(2r)$;
-* group Laplace, $\phi=\|w\|_2$: $Z=C_d r^{-d}$, $\log C_d=d\log
-  2+\frac{d-1}2\log\pi+\log\Gamma(\frac{d+1}2)$, covariance $\frac{d+1}{r^2}I$, characteristic function
-  $(1+\|t\|^2/r^2)^{-(d+1)/2}$;
+* group Laplace, $\phi=\|w\|_2$: $Z=C_d r^{-d}$,
+  $\log C_d=d\log2+\frac{d-1}2\log\pi+\log\Gamma(\frac{d+1}2)$, covariance $\frac{d+1}{r^2}I$, characteristic
+  function $(1+\|t\|^2/r^2)^{-(d+1)/2}$;
 * group $L_{1/2}$, $\phi=\|w\|_2^{1/2}$: $Z=2S_{d-1}\Gamma(2d)r^{-2d}$,
   covariance $\frac{\Gamma(2d+4)}{d\,\Gamma(2d)}r^{-4}I$.
 
@@ -30,12 +30,13 @@ transform. $\square$
 
 **Scaling.** With $r=r_0\sqrt d$ the variance $(d+1)/(d r_0^2)$ of a weight hardly depends on $d$; with
 constant $r$ it grows like $d$. The survival $P(\|w\|>\tau\sqrt d)=Q(d, r\tau\sqrt d)$ tends to $1/2$ in the
-first case (at $r_0\tau=1$) and to $1$ in the second: this is why the rate of a group family carries $\sqrt
-D$.
+first case (at $r_0\tau=1$) and to $1$ in the second: this is why the rate of a group family
+carries $\sqrt D$.
 """
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import stats
 from scipy.integrate import quad
 from scipy.special import gammaincc, gammaln
 
@@ -184,13 +185,32 @@ def _moment_checks() -> list[Check]:
     ]
 
 
+def _density_checks() -> list[Check]:
+    """Log densities and variances at rate 1.7 against scipy.stats; radial families through the law of their norm."""
+    row = np.array([0.3, -1.1, 0.4])
+    norm = float(np.linalg.norm(row))
+    root = stats.gamma.logpdf(np.sqrt(norm), 6, scale=1 / 1.7) - np.log(2 * np.sqrt(norm))
+    on_sphere = log_sphere_area(3) + 2 * np.log(norm)
+    laplace = float(stats.laplace.logpdf(row, scale=1 / 1.7).sum())
+    gaussian = float(stats.norm.logpdf(row, scale=np.sqrt(0.5 / 1.7)).sum())
+    two_sided = 2 * integral(lambda x: x * x * np.exp(-1.7 * x), 0, 40) * 1.7 / 2
+    bell = integral(lambda x: x * x * np.exp(-1.7 * x * x), -8, 8) * np.sqrt(1.7 / np.pi)
+    group = stats.gamma.logpdf(norm, 3, scale=1 / 1.7)
+    return [
+        Check("P2", "log p Laplace", float(laplace_log_density(row, 1.7)), laplace, 1e-13),
+        Check("P2", "log p Gaussian", float(gaussian_log_density(row, 1.7)), gaussian, 1e-13),
+        Check("P2", "log p group Laplace", float(group_laplace_log_density(row, 1.7)), float(group) - on_sphere, 1e-13),
+        Check("P2", "log p group sqrt", float(group_sqrt_log_density(row, 1.7)), float(root) - on_sphere, 1e-13),
+        Check("P2", "variance Laplace", float(laplace_variance(1.7)), two_sided, 1e-11),
+        Check("P2", "variance Gaussian", float(gaussian_variance(1.7)), bell, 1e-11),
+    ]
+
+
 def _mixture_check() -> Check:
     """The mixture's density at one point by quadrature over log s, d = 4."""
     square, dim, rate = 2.3, 4, 1.4
     shape = (dim + 1) / 2
-    log_kernel = log_integral(
-        lambda u: (shape - dim / 2) * u - square / 2 * np.exp(-u) - rate**2 / 2 * np.exp(u), -20, 20
-    )
+    log_kernel = log_integral(lambda u: (shape - dim / 2) * u - square / 2 * np.exp(-u) - rate**2 / 2 * np.exp(u), -20, 20)
     constant = -dim / 2 * np.log(2 * np.pi) + shape * np.log(rate**2 / 2) - gammaln(shape)
     point = np.array([np.sqrt(square), 0, 0, 0])
     value = float(group_laplace_log_density(point, rate))
@@ -214,9 +234,7 @@ def _characteristic_check() -> Check:
         return radius * np.exp(-1.4 * radius) / 0.9
 
     sine_transform = quad(integrand, 0, np.inf, weight="sin", wvar=0.9)[0] * 1.4**3 / 2
-    return Check(
-        "P2", "characteristic function", float(group_laplace_characteristic(0.9, 1.4, 3)), sine_transform, 1e-9
-    )
+    return Check("P2", "characteristic function", float(group_laplace_characteristic(0.9, 1.4, 3)), sine_transform, 1e-9)
 
 
 def _scaling_checks() -> list[Check]:
@@ -237,6 +255,7 @@ def checks() -> list[Check]:
     """Normalisers and the mixture by quadrature, laws by exact sampling, and the notes' printed numbers."""
     return [
         *_normalizer_checks(),
+        *_density_checks(),
         *_moment_checks(),
         _mixture_check(),
         *_divergence_checks(),

@@ -111,6 +111,7 @@ def _general_checks() -> list[Check]:
         against_mean("P9", "E||w||_1", expected_l1(mean, sd), np.abs(draws).sum(axis=1)),
         against_mean("P9", "E||w||^2", expected_square(mean, sd), norm**2),
         Check("P9", "lower <= E||w|| <= upper", float(np.clip(value, lower, upper)), value, 0.0),
+        against_mean("P9", "upper bound squared", upper**2, norm**2),
         Check("P9", "sd = 0: E||w|| = ||mu||", expected_norm(mean, 0 * sd), lower, 1e-11),
     ]
 

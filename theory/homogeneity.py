@@ -5,7 +5,7 @@ homogeneous of degree $k>0$: $\phi(cw)=c^k\phi(w)$ for $c>0$. Let $V=\mathrm{vol
 
 1. $Z(r)=\int e^{-r\phi}=V\,\Gamma(1+d/k)\,r^{-d/k}<\infty$;
 2. under $p=e^{-r\phi}/Z(r)$, $r\phi(w)\sim\mathrm{Gamma}(d/k,1)$, independent of the shape
-$w/\phi(w)^{1/k}$;
+   $w/\phi(w)^{1/k}$;
 3. the prior mean of $r\phi$ is $d/k$ and the entropy of $p$ is $\log Z(r)+d/k$, whatever the guidance;
 4. $\mathrm{KL}(p_{r_1}\|p_{r_2})=\frac dk\left(\log\frac{r_1}{r_2}+\frac{r_2}{r_1}-1\right)$;
 5. given $w$, the likelihood of $r$ is maximal at $(d/k)/\phi(w)$, and

@@ -11,8 +11,8 @@ integral is $\Gamma(a)U(a,b,y)$ with $a=\frac{d+1}2$, $b-a-1=-1$. $\square$
 **Consequences.** (i) At $w=0$ the integrand behaves like $t^{(d-1)/2-1}$ at infinity, so $p$ is unbounded
 there: like $\|w\|^{-(d-1)}$, and like $-\log|w|$ for $d=1$. The MAP of the marginal is always $w=0$.
 (ii) At infinity only small $t$ matter and $p(w)\sim
-g^d(2\pi)^{-d/2}\pi^{-1}\Gamma(\frac{d+1}2)y^{-(d+1)/2}$, so $P(\|w\|>\tau)$ falls like $1/\tau$ and $E\|w\|=\infty$:
-report quantiles, not means.
+g^d(2\pi)^{-d/2}\pi^{-1}\Gamma(\frac{d+1}2)y^{-(d+1)/2}$, so $P(\|w\|>\tau)$ falls like $1/\tau$ and
+$E\|w\|=\infty$: report quantiles, not means.
 (iii) $P(\|w\|>\tau)=E_{x\sim\chi_d}\big[\frac2\pi\arctan\frac{x}{\tau g}\big]$, since $\|w\|=\kappa x$ with
 $x\sim\chi_d$ independent of $\kappa$, and $P(\kappa>c)=\frac2\pi\arctan\frac1{cg}$.
 
@@ -121,6 +121,7 @@ def _survival_checks() -> list[Check]:
         norm = np.linalg.norm(sample(1.3, dim, 100_000, rng), axis=1)
         survival = norm_survival(1.5, 1.3, dim)
         found.append(against_mean("P4", f"P(||w|| > 1.5), d={dim}", survival, (norm > 1.5).astype(float)))
+    found.append(Check("P4", "P(||w|| > 0)", float(norm_survival(0.0, 1.3, 3)), 1.0, 0.0))
     printed = ((2, 0.65668), (10, 0.87125))
     return found + [
         Check("P4", f"P(||w|| > .6), g=1, d={dim}, as printed", float(norm_survival(0.6, 1.0, dim)), number, 5e-6)

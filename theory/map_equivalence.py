@@ -1,15 +1,15 @@
 r"""P5, P6. MAP under the guided prior is guided regularisation; a protected unit is not a limit of small guidance.
 
-**Proposition (P5).** Let unit $u$ have the prior density $e^{-r_u\Omega(w_u)}/Z_u$, $r_u=\lambda g_u$, and let the
-data be $N$ independent terms with negative log likelihoods $\ell_n(w)$. Then
+**Proposition (P5).** Let unit $u$ have the prior density $e^{-r_u\Omega(w_u)}/Z_u$, $r_u=\lambda g_u$, and let
+the data be $N$ independent terms with negative log likelihoods $\ell_n(w)$. Then
 $$-\log p(D,w)=J(w)+\sum_u\log Z_u,\qquad J(w)=\sum_n\ell_n(w)+\sum_ur_u\Omega(w_u),$$
 so joint MAP minimises $J$ exactly; and for a uniformly drawn subset $S$ of size $B$
 $$J_S(w)=\tfrac NB\sum_{n\in S}\ell_n(w)+\sum_ur_u\Omega(w_u)$$
 is unbiased for $J(w)$, as is its gradient, with variance $\frac{N^2}B(1-\frac BN)s^2$, $s^2$ the sample variance
 ($N-1$ in the denominator) of the $\ell_n$.
 
-*Proof.* Take logarithms. For the second part every $n$ lies in $S$ with probability $B/N$; the variance is that of
-the mean of a simple random sample without replacement. $\square$
+*Proof.* Take logarithms. For the second part every $n$ lies in $S$ with probability $B/N$; the variance is that
+of the mean of a simple random sample without replacement. $\square$
 
 The penalty is multiplied against the *sum* of the losses: minimising $\frac1N\sum\ell_n+l'\sum g\Omega$ is
 $\lambda=Nl'$. The constants $\log Z_u$ matter as soon as $r$ is learned or models are compared.
@@ -44,8 +44,8 @@ from theory.densities import (
     log_sphere_area,
     norm_survival,
 )
-from theory.scalar_search import minimum
 from theory.quadrature import integral
+from theory.scalar_search import minimum
 
 
 def objective(losses: FloatArray, penalties: FloatArray, batch: Sequence[int] | None = None) -> float:
@@ -80,9 +80,8 @@ def protected_log_odds(
     """
     basis = np.linalg.qr(design[:, list(protected)])[0]
     x = design[:, column] - basis @ (basis.T @ design[:, column])
-    y = target - basis @ (basis.T @ target)
     precision = x @ x / noise**2 + slab**-2
-    return float(0.5 * (x @ y / noise**2) ** 2 / precision - 0.5 * np.log(precision * slab**2))
+    return float(0.5 * (x @ target / noise**2) ** 2 / precision - 0.5 * np.log(precision * slab**2))
 
 
 def _classification(rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:

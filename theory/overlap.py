@@ -22,7 +22,8 @@ $$\prod_j\frac2{\sum_{u:j\in G_u}r_u}\ \le\ Z(r)\ \le\ \prod_u\big(C_{d_u}(2r_u)
 
 *Proof.* Below: $\|x\|_2\le\|x\|_1$, then the elementwise proposition. Above: Finner's inequality,
 $\int\prod_uf_u(w_{G_u})dw\le\prod_u\|f_u\|_{L^2}$, with $f_u=e^{-r_u\|\cdot\|}$ and
-$\int f_u^2=C_{d_u}(2r_u)^{-d_u}$ (for rows and columns it is Cauchy-Schwarz between the two partitions). $\square$
+$\int f_u^2=C_{d_u}(2r_u)^{-d_u}$ (for rows and columns it is Cauchy-Schwarz between the two partitions).
+$\square$
 
 So the norm of one group is *not* Gamma$(d_u,r_u)$: in the 2x3 example of the checks $E\|\mathrm{row}_0\|=1.58$
 where the group alone would have $d/r=4.29$. Either give each weight one owner, or put a gate on each unit.

@@ -9,8 +9,8 @@ $$p(P)\propto\exp\Big(-\lambda\sum_ug_{P(u)}\Omega_u\Big).$$
 $P(\text{role }u\text{ in slot }v)=M_{uv}\,\mathrm{perm}(M^{(uv)})/\mathrm{perm}(M)$ with the minor $M^{(uv)}$.
 (iii) A transposition of two roles changes the log weight by $\lambda\,(g_v-g_{v'})(\Omega_u-\Omega_{u'})$.
 
-*Proof.* (i) rearrangement inequality, which is (iii) applied until nothing improves. (ii) is the definition of the
-permanent. $\square$
+*Proof.* (i) rearrangement inequality, which is (iii) applied until nothing improves. (ii) is the definition of
+the permanent. $\square$
 
 The order is identified only if $\lambda\,\Delta g\,\Delta\Omega\gg1$. Without guidance all weights are equal:
 each role is equally likely in each slot, a full posterior gives every unit the same survival, and only mode-local

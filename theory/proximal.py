@@ -12,20 +12,20 @@ rate. A metric that is constant over a row, $D_j=D$, is the Euclidean operator w
   $D(a-s)\in\kappa_1\partial\|s\|_1\subset \kappa_1\partial\|x\|_1$, because $x_j$ is zero or has the sign of
   $s_j$; add. (So it holds in every diagonal metric, with the group operator of P23. The other order is wrong.)
 * **Group $L_{1/2}$**, $P=\kappa\|x\|^{1/2}$: zero iff $\|a\|\le\frac32\kappa^{2/3}$, otherwise the norm is
-  $\rho=\frac23\|a\|\big(1+\cos(\frac{2\pi}3-\frac23\arccos(\frac\kappa4(\|a\|/3)^{-3/2}))\big)$; the norm jumps to
-  $\kappa^{2/3}$. *Proof.* $x$ is along $a$ (rotations), and with $\rho=q^2$ the stationary points solve
+  $\rho=\frac23\|a\|\big(1+\cos(\frac{2\pi}3-\frac23\arccos(\frac\kappa4(\|a\|/3)^{-3/2}))\big)$; the norm jumps
+  to $\kappa^{2/3}$. *Proof.* $x$ is along $a$ (rotations), and with $\rho=q^2$ the stationary points solve
   $q^3-\|a\|q+\frac\kappa2=0$, whose largest root is the trigonometric one, a local minimum. It beats $0$ iff
   $\frac12(\rho-\|a\|)^2+\kappa q<\frac12\|a\|^2$; equality together with stationarity gives
   $q=\kappa^{1/3}$, $\|a\|=\frac32\kappa^{2/3}$, and the difference is monotone in $\|a\|$.
 * **L0 of a group**, $P=c\,1[x\ne0]$: keep $a$ iff $\frac12\sum_jD_ja_j^2>c$.
 * **Spike and group slab**, $P=(\kappa\|x\|+c)1[x\ne0]$: the group operator iff $\|a\|>\kappa+\sqrt{2c}$, else
-  zero.
-  *Proof.* Keeping saves $\frac12(\|a\|-\kappa)_+^2-c$.
+  zero. *Proof.* Keeping saves $\frac12(\|a\|-\kappa)_+^2-c$.
 * **Nested groups**, $P=\sum_k\kappa_k\|x_{k:U}\|$ (a chain): apply the group operators from the innermost group
   $\{U\}$ outwards. *Proof.* Let $\xi_k$ be what step $k$ subtracts, so $x=a-\sum\xi_k$. Step $k$ makes
   $\xi_k\in\kappa_k\partial\|y\|$ at $y=$ its output; later steps only multiply the block $k\!:\!U$ by a factor in
-  $[0,1]$, under which that subdifferential can only grow. Hence $a-x\in\partial P(x)$. $\square$ The zero set is a
-  suffix for almost every $a$: a unit never survives one that is guided more strongly.
+  $[0,1]$, under which that subdifferential can only grow. Hence $a-x\in\partial P(x)$. $\square$ The zero set is
+  a suffix for almost every $a$: $x_u$ is $a_u$ times the factors of
+  the groups $k\le u$, so no unit outlives one that comes before it in the chain.
 """
 
 import numpy as np

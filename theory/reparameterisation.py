@@ -32,8 +32,8 @@ from scipy.special import kve
 
 from theory.arrays import FloatArray
 from theory.checks import Check
-from theory.scalar_search import minimum
 from theory.quadrature import log_integral
+from theory.scalar_search import minimum
 
 
 def gamma_mode(shape: float, rate: float) -> float:
@@ -82,6 +82,11 @@ def _scale_checks() -> list[Check]:
         Check("P8", "the same as printed", float(non_centred_penalty(1.7, 0.6)), 2.8333, 5e-5),
         Check("P8", "centred, ||w||=sigma=1e-8, d=5", float(centred_penalty(1e-8, 1e-8, 0.6, 5)), 0.5 - 40 * np.log(10), 1e-9),
     ]
+    joint = stats.norm.logpdf(1.7, scale=0.9) + 4 * stats.norm.logpdf(0.0, scale=0.9)
+    joint += stats.halfnorm.logpdf(0.9, scale=0.6)
+    constant = 2.5 * np.log(2 * np.pi) - 0.5 * np.log(2 / np.pi) + np.log(0.6)
+    value = float(centred_penalty(1.7, 0.9, 0.6, 5))
+    found.append(Check("P8", "centred penalty, sigma=.9, d=5", value, -float(joint) - constant, 1e-12))
     for dim in (1, 2, 9):
         value = float(scale_mixture_log_density(1.7, 0.6, dim))
         found.append(Check("P8", f"marginal of w, d={dim}", value, _marginal(1.7, 0.6, dim), 1e-10))

@@ -7,9 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import theory
+from theory import expected_penalty, overlap, sparse_group
 from theory.__main__ import main, module_names, run, table
 from theory.checks import Check
 
@@ -78,3 +80,25 @@ def test_table_marks_the_failed_line() -> None:
     lines = table([Check("P0", "right", 1.0, 1.0, 0.0), Check("P0", "wrong", 1.0, 2.0, 0.5)]).splitlines()
     assert lines[1].endswith("pass")
     assert lines[2].endswith("FAIL")
+
+
+@pytest.mark.parametrize(("rate", "group_rate"), [(0.0, 0.0), (-1.0, 2.0), (2.0, -1.0)])
+def test_sparse_group_refuses_rates_without_a_density(rate: float, group_rate: float) -> None:
+    with pytest.raises(ValueError, match="rates must be"):
+        sparse_group.log_normalizer(rate, group_rate, 3)
+
+
+def test_overlap_refuses_an_uncovered_weight() -> None:
+    with pytest.raises(ValueError, match="positive rate"):
+        overlap.log_normalizer(np.array([[True, False]]), np.array([1.0]), 10, np.random.default_rng(0))
+
+
+def test_overlap_bounds_refuse_a_weight_of_one_group() -> None:
+    with pytest.raises(ValueError, match="exactly two"):
+        overlap.log_normalizer_bounds(np.array([[True, True], [True, False]]), np.ones(2))
+
+
+@pytest.mark.parametrize("power", [0.0, 2.0])
+def test_expected_norm_power_refuses_powers_without_the_integral(power: float) -> None:
+    with pytest.raises(ValueError, match="power must lie"):
+        expected_penalty.expected_norm_power(np.ones(2), np.ones(2), power)
