@@ -60,6 +60,15 @@ def couple_channels(roots: Iterable[tuple[Station, int]]) -> list[Passage]:
     return _label(seen, pairs)
 
 
+def relation(source: Positions, target: Positions) -> Mapping:
+    """The mapping that couples `source[i]` to `target[i]` for every i; positions may repeat on both sides."""
+
+    def apply(positions: Positions) -> tuple[Positions, Positions]:
+        return _compose(positions, positions, source, target)
+
+    return apply
+
+
 def _follow(positions: Positions, mappings: tuple[Mapping, ...]) -> tuple[Positions, Positions]:
     source, target = positions, positions
     for mapping in mappings:

@@ -14,6 +14,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
+from bayes_guided.exceptions import ProtectedGroupError
+
 from . import layers
 from .tracing import Tracing
 from .unit_group import Extent, UnitGroup
@@ -33,7 +35,10 @@ class CostTerm:
 
 @dataclass(frozen=True, eq=False)
 class Costs:
-    """Costs of every sub-architecture of a network, as sums of products of at most two extents."""
+    """Costs of every sub-architecture of a network, as sums of products of at most two extents.
+
+    The methods raise ProtectedGroupError for the name of a group that does not exist.
+    """
 
     terms: tuple[CostTerm, ...]
     full_widths: Mapping[str, int]
@@ -58,6 +63,10 @@ class Costs:
         return {**self.full_widths, group: self.full_widths[group] - 1}
 
     def _total(self, widths: Mapping[str, Width], coefficients: Sequence[int | Fraction]) -> Width:
+        for group in widths:
+            if group not in self.full_widths:
+                known = ", ".join(self.full_widths)
+                raise ProtectedGroupError(f"there is no group {group!r} to have a width; the groups are {known}")
         filled = {**self.full_widths, **widths}
         vectorised = any(isinstance(width, Tensor) for width in filled.values())
         total = 0

@@ -17,7 +17,7 @@ MAX_SAMPLES = 2
 
 
 def as_arguments(example_inputs: Any) -> ExampleInputs:
-    """Arguments for the network from a tensor, a tuple or list (positional) or a dict (keywords), detached.
+    """Arguments for the network from a tensor, a tuple or list (positional) or a dict (keywords), copied.
 
     Raises:
         ExampleInputError: if `example_inputs` is something else or holds no tensor.
@@ -35,7 +35,7 @@ def as_arguments(example_inputs: Any) -> ExampleInputs:
         )
     if next(tensors_in(arguments), None) is None:
         raise ExampleInputError("example_inputs hold no tensor: give a batch of inputs as the network takes it")
-    return map_tensors(Tensor.detach, arguments)
+    return map_tensors(lambda tensor: tensor.detach().clone(), arguments)
 
 
 def first_samples(arguments: ExampleInputs) -> ExampleInputs:

@@ -1,22 +1,19 @@
 """Reduction: a smaller network that computes what the network with silent units computes."""
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from bayes_guided.exceptions import ReductionError
 
+from .comparison import TOLERANCE, gap, outputs
 from .constants import fold_constants, watching
-from .inputs import ExampleInputs, call, like_parameters, perturbed, tensors_in
-from .randomness import forked_rng
+from .inputs import ExampleInputs, like_parameters, perturbed
 from .removal import remove_channels, removed_channels, zero_rows
 from .sub_architecture import SubArchitecture
-
-TOLERANCE = 1e-5
-"""Largest difference of the outputs before and after, relative to the largest output."""
 
 
 def reduce(net: nn.Module, sub: SubArchitecture) -> nn.Module:
@@ -31,13 +28,13 @@ def reduce(net: nn.Module, sub: SubArchitecture) -> nn.Module:
         ReductionError: if the smaller network would not compute the same; nothing is returned.
     """
     sub.architecture.check(net)
-    reduced, gap = _cut(net, sub)
-    if gap > TOLERANCE:
+    reduced, difference = _cut(net, sub)
+    if difference > TOLERANCE:
         # Rounding in a deep float32 network can exceed the tolerance: double precision tells it from a mistake.
-        _, gap = _cut(copy.deepcopy(net).double(), sub)
-    if not gap <= TOLERANCE:
+        _, difference = _cut(copy.deepcopy(net).double(), sub)
+    if not difference <= TOLERANCE:
         raise ReductionError(
-            f"the outputs of the reduced network differ by {gap:.1e} of the largest output (allowed {TOLERANCE:.0e}): "
+            f"the outputs of the reduced network differ by {difference:.1e} of the largest output (allowed {TOLERANCE:.0e}): "
             "the network uses its channels in a way that removal changes; protect the layers concerned"
         )
     return reduced
@@ -54,16 +51,16 @@ def _cut(net: nn.Module, sub: SubArchitecture) -> tuple[nn.Module, float]:
     with _evaluating(reduced), torch.no_grad():
         zero_rows(reduced, removed)
         with watching(reduced, removed) as ranges:
-            expected = [_outputs(reduced, batch) for batch in batches]
+            expected = [outputs(reduced, batch) for batch in batches]
         fold_constants(reduced, ranges, architecture.groups, sub.masks)
         remove_channels(reduced, removed)
         try:
-            actual = [_outputs(reduced, batch) for batch in batches]
+            actual = [outputs(reduced, batch) for batch in batches]
         except Exception as error:
             raise ReductionError(
                 f"the network does not run at the widths {sub.widths} ({type(error).__name__}: {error}): keep more units"
             ) from error
-    return reduced, max(_gap(before, after) for before, after in zip(expected, actual, strict=True))
+    return reduced, max(gap(before, after) for before, after in zip(expected, actual, strict=True))
 
 
 def _test_batches(arguments: ExampleInputs) -> list[ExampleInputs]:
@@ -80,21 +77,3 @@ def _evaluating(net: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes.items():
             module.training = training
-
-
-def _outputs(net: nn.Module, arguments: ExampleInputs) -> list[Tensor]:
-    with forked_rng(net):
-        return list(tensors_in(call(net, arguments)))
-
-
-def _gap(expected: Sequence[Tensor], actual: Sequence[Tensor]) -> float:
-    """Largest difference relative to the largest output; infinite for different shapes, NaN for outputs with NaN."""
-    worst = 0.0
-    for before, after in zip(expected, actual, strict=True):
-        if before.shape != after.shape:
-            return float("inf")
-        if before.numel():
-            difference = (before.double() - after.double()).abs().max()
-            scale = before.double().abs().max().clamp_min(torch.finfo(torch.float32).tiny)
-            worst = max(worst, float(difference / scale))
-    return worst

@@ -1,7 +1,7 @@
 """Rows and parameters: the same weights, seen unit by unit or layer by layer.
 
 Both directions are differentiable and work under `torch.func`. A parameter that one group owns completely and in order
-is a reshaped slice of the rows; any other parameter is gathered from the pieces of its owners.
+is a reshaped slice of the rows (vectors are copied); any other parameter is gathered from the pieces of its owners.
 """
 
 from collections import defaultdict
@@ -94,7 +94,7 @@ class ParameterRecipe:
     order: Int[Tensor, "positions"] | None
 
     def build(self, rows: Mapping[str, Tensor], rest: Tensor) -> Tensor:
-        """The parameter: a view where `order` is None and it has one owner, else gathered along `axis`."""
+        """The parameter: a view where it is a matrix or more with one owner in order, else gathered along `axis`."""
         if not self.shape:
             return rest.narrow(-1, self.pieces[0].start, 1).reshape(())
         others = (*self.shape[: self.axis], *self.shape[self.axis + 1 :])
@@ -105,6 +105,9 @@ class ParameterRecipe:
             for piece in self.pieces
         ]
         joined = parts[0] if len(parts) == 1 else torch.cat(parts)
+        if len(self.shape) == 1:
+            # batch_norm's backward reads a strided scale as if it were contiguous: wrong gradients, no error (2.13).
+            joined = joined.contiguous()
         if self.order is not None:
             joined = joined.index_select(0, self.order.to(joined.device))
         return joined.movedim(0, self.axis)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from torch import nn
 
 from bayes_guided.exceptions import ExampleInputError, NoPrunableUnitsError, ProtectedGroupError
@@ -41,18 +42,19 @@ def survey(net: nn.Module, example_inputs: Any, protect: Sequence[str]) -> Surve
     """
     wanted = (protect,) if isinstance(protect, str) else tuple(protect)
     _check_names(net, wanted)
-    private = _private_copy(net)
-    with forked_rng(net):
+    # A copy made in inference mode would never have gradients, whatever is switched on later.
+    with torch.inference_mode(False), forked_rng(net):
+        private = _private_copy(net)
         arguments, found = _discover_on_few_samples(private, as_arguments(example_inputs))
-        open_candidates = [_protect(candidate, wanted) for candidate in candidates(private, found)]
-        groups = {id(c): as_group(private, c) for c in open_candidates if not c.reasons}
-        failures = failing_groups(private, list(groups.values()), arguments)
-    judged = [_with_failure(c, failures.get(groups[id(c)].name) if id(c) in groups else None) for c in open_candidates]
-    kept = tuple(as_group(private, candidate) for candidate in judged if not candidate.reasons)
-    protected = tuple(p for candidate in judged if candidate.reasons for p in as_protected(private, candidate))
-    if not kept:
+        judged = [_protect(candidate, wanted) for candidate in candidates(private, found)]
+        tried = {c.layers: as_group(private, c) for c in judged if not c.reasons}
+        failures = failing_groups(private, list(tried.values()), arguments)
+    judged = [_with_reason(c, failures.get(tried[c.layers].name) if c.layers in tried else None) for c in judged]
+    groups = tuple(tried[candidate.layers] for candidate in judged if not candidate.reasons)
+    protected = tuple(p for candidate in judged if candidate.reasons for p in as_protected(candidate))
+    if not groups:
         raise NoPrunableUnitsError(_nothing_left(protected))
-    return Survey(kept, protected, found.tracing, arguments)
+    return Survey(groups, protected, found.tracing, arguments)
 
 
 def _private_copy(net: nn.Module) -> nn.Module:
@@ -86,10 +88,10 @@ def _check_names(net: nn.Module, wanted: Sequence[str]) -> None:
 
 def _protect(candidate: Candidate, wanted: Sequence[str]) -> Candidate:
     hit = any(layer == name or layer.startswith(f"{name}.") for layer in candidate.layers for name in wanted)
-    return _with_failure(candidate, PROTECTED_BY_USER if hit else None)
+    return _with_reason(candidate, PROTECTED_BY_USER if hit else None)
 
 
-def _with_failure(candidate: Candidate, reason: str | None) -> Candidate:
+def _with_reason(candidate: Candidate, reason: str | None) -> Candidate:
     return candidate if reason is None else replace(candidate, reasons=(*candidate.reasons, reason))
 
 

@@ -16,11 +16,13 @@ class Tracing:
     """Calls per layer in the order of the first call, and output positions of linear and convolution layers.
 
     A position is one place where the layer's weights are applied: an element of the batch for a linear layer on
-    vectors, a pixel of the output for a convolution, a pixel of the input for a transposed one.
+    vectors, a pixel of the output for a convolution, a pixel of the input for a transposed one. `mixing` has the
+    autograd nodes of layers without weights that normalise over channels.
     """
 
     calls: dict[str, int] = field(default_factory=dict)
     positions: dict[str, int] = field(default_factory=dict)
+    mixing: dict[Any, str] = field(default_factory=dict)
 
     @contextmanager
     def watching(self, net: nn.Module) -> Iterator[None]:
@@ -37,6 +39,8 @@ class Tracing:
             self.calls[name] = self.calls.get(name, 0) + 1
             if isinstance(module, nn.Linear | _ConvNd) and isinstance(output, Tensor):
                 self.positions[name] = self.positions.get(name, 0) + _positions(module, given, output)
+            if isinstance(module, nn.LocalResponseNorm):
+                self.mixing[output.grad_fn] = f"LocalResponseNorm {name!r}"
 
         return record
 

@@ -143,7 +143,7 @@ def as_group(net: nn.Module, candidate: Candidate) -> UnitGroup:
     return UnitGroup(name, candidate.size, sum(b.size for b in blocks), tuple(blocks), tuple(cuts))
 
 
-def as_protected(net: nn.Module, candidate: Candidate) -> list[ProtectedLayer]:
+def as_protected(candidate: Candidate) -> list[ProtectedLayer]:
     """One entry per layer of a protected group."""
     reason = "; ".join(candidate.reasons)
     return [ProtectedLayer(name, candidate.size, reason) for name in candidate.layers]

@@ -1,0 +1,31 @@
+"""Whether two networks compute the same."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from .inputs import ExampleInputs, call, tensors_in
+from .randomness import forked_rng
+
+TOLERANCE = 1e-5
+"""Largest difference of two outputs, relative to the largest output."""
+
+
+def outputs(net: nn.Module, arguments: ExampleInputs) -> list[Tensor]:
+    """All tensors that the network returns; random numbers are the same at every call."""
+    with forked_rng(net):
+        return list(tensors_in(call(net, arguments)))
+
+
+def gap(expected: Sequence[Tensor], actual: Sequence[Tensor]) -> float:
+    """Largest difference relative to the largest output; infinite for other shapes, NaN for outputs with NaN."""
+    if [tensor.shape for tensor in expected] != [tensor.shape for tensor in actual]:
+        return float("inf")
+    worst = 0.0
+    for before, after in zip(expected, actual, strict=True):
+        if before.numel():
+            difference = (before.double() - after.double()).abs().max()
+            scale = before.double().abs().max().clamp_min(torch.finfo(torch.float32).tiny)
+            worst = max(worst, float(difference / scale))
+    return worst

@@ -1,0 +1,181 @@
+"""What is found in each network of the zoo, and that the network does not notice."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from bayes_guided.architecture import Architecture
+from bayes_guided.exceptions import ExampleInputError, NoPrunableUnitsError, ProtectedGroupError
+from tests.architecture.zoo import Case, Residual, architecture, every_case, mlp
+
+
+@every_case
+def test_finds_the_units_and_says_why_others_are_protected(case: Case) -> None:
+    found = architecture(case)
+    assert {group.name: group.size for group in found.groups} == case.widths
+    reasons = {layer.name: layer.reason for layer in found.protected}
+    assert not set(reasons) & {name for group in found.groups for name in group.layers}
+    for name, words in case.protected.items():
+        assert words in reasons[name]
+
+
+@every_case
+def test_every_producing_layer_is_in_a_group_or_protected(case: Case) -> None:
+    found = architecture(case)
+    listed = {name for group in found.groups for name in group.layers} | {layer.name for layer in found.protected}
+    called: list[str] = []
+    net = case.net()
+    for name, module in net.named_modules():
+        if isinstance(module, nn.Linear | nn.modules.conv._ConvNd):
+            module.register_forward_hook(lambda *_, name=name: called.append(name))
+    example = case.example()
+    net(**example) if isinstance(example, dict) else net(*example if isinstance(example, tuple) else (example,))
+    assert set(called) <= listed
+
+
+@every_case
+def test_the_network_stays_untouched(case: Case) -> None:
+    net = case.net()
+    first = next(net.parameters())
+    first.grad = torch.ones_like(first)
+    next(iter(net.children())).eval()
+    state = copy.deepcopy(net.state_dict())
+    identities = [id(parameter) for parameter in net.parameters()]
+    flags = [parameter.requires_grad for parameter in net.parameters()]
+    modes = [module.training for module in net.modules()]
+    random_state = torch.get_rng_state()
+
+    Architecture.from_module(net, case.example())
+
+    assert all(torch.equal(state[name], value) for name, value in net.state_dict().items())
+    assert [id(parameter) for parameter in net.parameters()] == identities
+    assert [parameter.requires_grad for parameter in net.parameters()] == flags
+    assert [module.training for module in net.modules()] == modes
+    assert torch.equal(first.grad, torch.ones_like(first))
+    assert [parameter.grad is None for parameter in net.parameters()].count(False) == 1
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in net.modules())
+    assert torch.equal(torch.get_rng_state(), random_state)
+
+
+def test_works_without_gradients_in_the_caller() -> None:
+    with torch.no_grad():
+        found = Architecture.from_module(mlp(nn.ReLU()), torch.randn(4, 5))
+    assert found.num_units == 14
+
+
+def test_works_in_inference_mode() -> None:
+    net, example = mlp(nn.ReLU()), torch.randn(4, 5)
+    with torch.inference_mode():
+        found = Architecture.from_module(net, example)
+    assert found.num_units == 14
+
+
+def test_groups_come_in_the_order_of_the_forward_pass() -> None:
+    class Backwards(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.last = nn.Linear(4, 2)
+            self.middle = nn.Linear(3, 4)
+            self.first = nn.Linear(5, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.last(functional.relu(self.middle(functional.relu(self.first(x)))))
+
+    found = Architecture.from_module(Backwards(), torch.randn(2, 5))
+    assert [group.name for group in found.groups] == ["first", "middle"]
+
+
+def test_coupled_layers_share_a_row() -> None:
+    found = Architecture.from_module(Residual(), torch.randn(2, 3, 8, 8))
+    assert found.group("stem").layers == ("stem", "norm0", "conv2", "norm2")
+    assert found.group("stem").row_dim == 3 * 9 + 2 + 5 * 9 + 2
+    assert [(cut.module, cut.side) for cut in found.group("stem").cuts] == [
+        ("conv1", "in"),
+        ("conv3", "in"),
+        ("project", "in"),
+    ]
+
+
+def test_a_user_protects_a_layer_by_name_or_by_its_container() -> None:
+    net = nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Sequential(nn.Linear(8, 6), nn.ReLU()), nn.Linear(6, 3))
+    by_name = Architecture.from_module(net, torch.randn(2, 5), protect=["0"])
+    by_container = Architecture.from_module(net, torch.randn(2, 5), protect="2")
+    assert [group.name for group in by_name.groups] == ["2.0"]
+    assert [group.name for group in by_container.groups] == ["0"]
+    assert {layer.name: layer.reason for layer in by_name.protected}["0"] == "protected by the user"
+
+
+def test_protecting_an_unknown_layer_names_the_nearest() -> None:
+    with pytest.raises(ProtectedGroupError, match="did you mean 'conv1'"):
+        Architecture.from_module(Residual(), torch.randn(2, 3, 8, 8), protect=["conf1"])
+
+
+def test_no_units_is_an_error_that_lists_what_was_found() -> None:
+    with pytest.raises(NoPrunableUnitsError, match=r"0 \(3 units\): feeds the output"):
+        Architecture.from_module(nn.Sequential(nn.Linear(5, 3), nn.ReLU()), torch.randn(2, 5))
+    with pytest.raises(NoPrunableUnitsError, match="none"):
+        Architecture.from_module(nn.BatchNorm1d(5), torch.randn(2, 5))
+
+
+@pytest.mark.parametrize(
+    ("example", "words"),
+    [
+        (torch.randn(2, 7), r"\(2, 7\) float32 on cpu.*mat1"),
+        (torch.randn(2, 5, dtype=torch.float64), r"\(2, 5\) float64"),
+        ((torch.randn(2, 5), torch.randn(2, 5)), "positional argument"),
+        ({"y": torch.randn(2, 5)}, "unexpected keyword"),
+        ("a string", "not str"),
+        (None, "not NoneType"),
+        ((), "no tensor"),
+        (torch.empty(2, 5, device="meta"), "meta"),
+    ],
+)
+def test_inputs_that_do_not_run(example: object, words: str) -> None:
+    net = mlp(nn.ReLU()).train()
+    with pytest.raises(ExampleInputError, match=words):
+        Architecture.from_module(net, example)
+    assert all(module.training for module in net.modules())
+
+
+def test_lazy_layers_must_be_initialised_first() -> None:
+    with pytest.raises(ExampleInputError, match="lazy"):
+        Architecture.from_module(nn.Sequential(nn.LazyLinear(4), nn.ReLU(), nn.Linear(4, 2)), torch.randn(2, 5))
+
+
+def test_an_output_without_gradient_is_refused() -> None:
+    class Labels(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = mlp(nn.ReLU())
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.net(x).argmax(1)
+
+    with pytest.raises(ExampleInputError, match="depend"):
+        Architecture.from_module(Labels(), torch.randn(2, 5))
+
+
+def test_a_hidden_layer_that_is_also_an_output_is_protected() -> None:
+    class Both(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b, self.c = nn.Linear(5, 8), nn.Linear(8, 6), nn.Linear(6, 2)
+
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+            hidden = self.a(x)
+            return self.c(functional.relu(self.b(functional.relu(hidden)))), [hidden]
+
+    found = Architecture.from_module(Both(), torch.randn(2, 5))
+    assert [group.name for group in found.groups] == ["b"]
+
+
+def test_at_most_two_samples_of_the_example_are_kept() -> None:
+    found = Architecture.from_module(mlp(nn.ReLU()), torch.randn(64, 5, requires_grad=True))
+    assert isinstance(found.example_inputs, tuple)
+    (kept,) = found.example_inputs
+    assert kept.shape == (2, 5)
+    assert not kept.requires_grad
+    assert kept.untyped_storage().nbytes() == 2 * 5 * 4

@@ -1,0 +1,574 @@
+"""Small networks, one per way in which channels can be coupled, with what should be found in each."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bayes_guided.architecture import Architecture
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A network, inputs for it, the widths that must be found, and words of the reason for each protected layer."""
+
+    name: str
+    build: Callable[[], nn.Module]
+    inputs: Callable[[], Any]
+    widths: dict[str, int]
+    protected: dict[str, str] = field(default_factory=dict)
+
+    def net(self) -> nn.Module:
+        """A network with weights and statistics that are random everywhere, so that no mistake hides behind a zero."""
+        with torch.random.fork_rng():
+            torch.manual_seed(1)
+            net = self.build()
+            with torch.no_grad():
+                for parameter in net.parameters():
+                    if parameter.dim() == 1:
+                        parameter.add_(0.3 * torch.randn_like(parameter))
+                for name, buffer in net.named_buffers():
+                    if name.endswith("running_mean"):
+                        buffer.normal_()
+                    elif name.endswith("running_var"):
+                        buffer.uniform_(0.5, 2.0)
+            return net
+
+    def example(self) -> Any:
+        with torch.random.fork_rng():
+            torch.manual_seed(2)
+            return self.inputs()
+
+
+def images(channels: int = 3, size: int = 8) -> Callable[[], Tensor]:
+    return lambda: torch.randn(4, channels, size, size)
+
+
+def vectors(features: int = 5) -> Callable[[], Tensor]:
+    return lambda: torch.randn(4, features)
+
+
+def head(channels: int) -> nn.Sequential:
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 3))
+
+
+class Residual(nn.Module):
+    """A block with identity shortcut and one with projection."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 6, 3, padding=1, bias=False)
+        self.norm0 = nn.BatchNorm2d(6)
+        self.conv1 = nn.Conv2d(6, 5, 3, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm2d(5)
+        self.conv2 = nn.Conv2d(5, 6, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(6)
+        self.conv3 = nn.Conv2d(6, 8, 3, stride=2, padding=1)
+        self.project = nn.Conv2d(6, 8, 1, stride=2)
+        self.head = head(8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.relu(self.norm0(self.stem(x)))
+        x = functional.relu(x + self.norm2(self.conv2(functional.relu(self.norm1(self.conv1(x))))))
+        return self.head(functional.relu(self.conv3(x) + self.project(x)))
+
+
+class Dense(nn.Module):
+    """Concatenation with a norm over all of it, the input among the operands, and a linear layer after flattening."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 4, 3, padding=1)
+        self.conv2 = nn.Conv2d(7, 5, 3, padding=1)
+        self.norm = nn.BatchNorm2d(12)
+        self.conv3 = nn.Conv2d(12, 6, 3)
+        self.fc = nn.Linear(6 * 36 + 4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        a = functional.relu(self.conv1(x))
+        b = functional.relu(self.conv2(torch.cat([x, a], 1)))
+        c = functional.relu(self.conv3(functional.relu(self.norm(torch.cat([a, x, b], 1)))))
+        return self.fc(torch.cat([c.flatten(1), a.mean((2, 3))], 1))
+
+
+class Chunked(nn.Module):
+    """A gated unit: the two halves of a layer are multiplied, so channel j goes with channel j + C/2."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3)
+        self.head = head(4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        a, b = self.conv(x).chunk(2, dim=1)
+        return self.head(a * torch.tanh(b))
+
+
+class SplitFixed(nn.Module):
+    """A split whose sizes are written into the forward pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(5, 7)
+        self.left = nn.Linear(3, 4)
+        self.right = nn.Linear(4, 4)
+        self.out = nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        a, b = torch.relu(self.first(x)).split([3, 4], dim=1)
+        return self.out(torch.relu(self.left(a) + self.right(b)))
+
+
+class HardView(nn.Module):
+    """A view whose size is written into the forward pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 4, 3)
+        self.conv2 = nn.Conv2d(4, 5, 3)
+        self.fc1 = nn.Linear(5 * 16, 7)
+        self.fc2 = nn.Linear(7, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.relu(self.conv2(functional.relu(self.conv1(x))))
+        return self.fc2(functional.relu(self.fc1(x.view(-1, 5 * 16))))
+
+
+class TwoInputs(nn.Module):
+    """Two branches that meet in a sum, called by keyword or position; several outputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.image = nn.Conv2d(1, 6, 3)
+        self.vector = nn.Linear(5, 6)
+        self.joint = nn.Linear(6, 4)
+        self.out1 = nn.Linear(4, 2)
+        self.out2 = nn.Linear(4, 1)
+
+    def forward(self, image: Tensor, vector: Tensor) -> dict[str, Tensor]:
+        h = functional.relu(self.image(image)).mean((2, 3)) + functional.relu(self.vector(vector))
+        h = functional.relu(self.joint(h))
+        return {"classes": self.out1(h), "value": self.out2(h)}
+
+
+class Tied(nn.Module):
+    """Two layers that hold one weight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(5, 6)
+        self.a = nn.Linear(6, 6)
+        self.b = nn.Linear(6, 6)
+        self.b.weight = self.a.weight
+        self.wide = nn.Linear(6, 9)
+        self.out = nn.Linear(9, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.relu(self.b(functional.relu(self.a(functional.relu(self.first(x))))))
+        return self.out(functional.relu(self.wide(x)))
+
+
+class Reused(nn.Module):
+    """A layer that is called twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(5, 6)
+        self.again = nn.Linear(6, 6)
+        self.wide = nn.Linear(6, 9)
+        self.out = nn.Linear(9, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.relu(self.first(x))
+        x = functional.relu(self.again(functional.relu(self.again(x))))
+        return self.out(functional.relu(self.wide(x)))
+
+
+class BareParameter(nn.Module):
+    """A scale that is a parameter of the network itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(5, 6)
+        self.scale = nn.Parameter(torch.ones(6))
+        self.second = nn.Linear(6, 7)
+        self.out = nn.Linear(7, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(functional.relu(self.second(self.scale * functional.relu(self.first(x)))))
+
+
+class ChannelMean(nn.Module):
+    """Spatial attention: a mean over the channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 6, 3, padding=1)
+        self.gate = nn.Conv2d(2, 1, 3, padding=1)
+        self.conv2 = nn.Conv2d(6, 5, 3)
+        self.head = head(5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.relu(self.conv1(x))
+        gate = torch.sigmoid(self.gate(torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], 1)))
+        return self.head(functional.relu(self.conv2(x * gate)))
+
+
+class SqueezeExcite(nn.Module):
+    """Channel attention: the scale of a channel comes from a layer of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 6, 3, padding=1)
+        self.squeeze = nn.Linear(6, 4)
+        self.excite = nn.Linear(4, 6)
+        self.head = head(6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.relu(self.conv1(x))
+        scale = torch.sigmoid(self.excite(functional.relu(self.squeeze(x.mean((2, 3))))))
+        return self.head(x * scale[:, :, None, None])
+
+
+class Transformer(nn.Module):
+    """One encoder block: the residual stream is normalised, the hidden layer of the MLP is free."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(11, 8)
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.norm1 = nn.LayerNorm(8)
+        self.up = nn.Linear(8, 12)
+        self.down = nn.Linear(12, 8)
+        self.norm2 = nn.LayerNorm(8)
+        self.out = nn.Linear(8, 3)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        x = self.embed(tokens)
+        x = self.norm1(x + self.attention(x, x, x, need_weights=False)[0])
+        x = self.norm2(x + self.down(functional.gelu(self.up(x))))
+        return self.out(x[:, 0])
+
+
+class Generator(nn.Module):
+    """A linear layer whose features become channels, then transposed convolutions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(5, 6 * 4)
+        self.up1 = nn.ConvTranspose2d(6, 4, 4, stride=2, padding=1)
+        self.norm = nn.BatchNorm2d(4)
+        self.up2 = nn.ConvTranspose2d(4, 1, 4, stride=2, padding=1)
+
+    def forward(self, z: Tensor) -> Tensor:
+        x = functional.relu(self.fc(z)).view(z.shape[0], -1, 2, 2)
+        return self.up2(functional.relu(self.norm(self.up1(x))))
+
+
+class Encoder1d(nn.Module):
+    """Convolutions over time, flattened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv1d(2, 4, 3)
+        self.conv2 = nn.Conv1d(4, 5, 3)
+        self.norm = nn.BatchNorm1d(5)
+        self.fc = nn.Linear(5 * 6, 7)
+        self.out = nn.Linear(7, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.relu(self.norm(self.conv2(functional.relu(self.conv1(x)))))
+        return self.out(functional.relu(self.fc(x.flatten(1))))
+
+
+class TokenMLP(nn.Module):
+    """Linear layers on sequences, flattened with the channels last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(3, 4)
+        self.second = nn.Linear(4 * 6, 5)
+        self.out = nn.Linear(5, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(functional.relu(self.second(functional.relu(self.first(x)).flatten(1))))
+
+
+def frozen() -> nn.Module:
+    net = nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 3))
+    for parameter in net[0].parameters():
+        parameter.requires_grad_(False)
+    return net
+
+
+def weight_normed() -> nn.Module:
+    return nn.Sequential(
+        nn.utils.parametrizations.weight_norm(nn.Linear(5, 8)),
+        nn.ReLU(),
+        nn.Linear(8, 6),
+        nn.ReLU(),
+        nn.Linear(6, 3),
+    )
+
+
+def mlp(activation: nn.Module) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(5, 8), activation, nn.Linear(8, 6), activation, nn.Linear(6, 3))
+
+
+CASES = [
+    Case("mlp", lambda: mlp(nn.ReLU()), vectors(), {"0": 8, "2": 6}, {"4": "output"}),
+    Case("sigmoid", lambda: mlp(nn.Sigmoid()), vectors(), {"0": 8, "2": 6}),
+    Case("tanh", lambda: mlp(nn.Tanh()), vectors(), {"0": 8, "2": 6}),
+    Case("frozen", frozen, vectors(), {"0": 8, "2": 6}),
+    Case(
+        "without_bias",
+        lambda: nn.Sequential(
+            nn.Linear(5, 8, bias=False), nn.Sigmoid(), nn.Linear(8, 6, bias=False), nn.ReLU(), nn.Linear(6, 3)
+        ),
+        vectors(),
+        {"0": 8, "2": 6},
+    ),
+    Case(
+        "batch_norm",
+        lambda: nn.Sequential(
+            nn.Conv2d(3, 6, 3, padding=1, bias=False),
+            nn.BatchNorm2d(6),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(6, 5, 3, padding=1),
+            nn.BatchNorm2d(5),
+            nn.ReLU(),
+            head(5),
+        ),
+        images(),
+        {"0": 6, "4": 5},
+        {"7.2": "output"},
+    ),
+    Case(
+        "batch_norm_without_scale",
+        lambda: nn.Sequential(
+            nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6, affine=False), nn.ReLU(), nn.Conv2d(6, 5, 3), nn.ReLU(), head(5)
+        ),
+        images(),
+        {"0": 6, "3": 5},
+    ),
+    Case(
+        "flatten",
+        lambda: nn.Sequential(
+            nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 7), nn.ReLU(), nn.Linear(7, 3)
+        ),
+        images(1),
+        {"0": 4, "4": 7},
+    ),
+    Case(
+        "batch_norm_after_flatten",
+        lambda: nn.Sequential(
+            nn.Conv2d(1, 4, 3),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.BatchNorm1d(144),
+            nn.Linear(144, 7),
+            nn.BatchNorm1d(7),
+            nn.ReLU(),
+            nn.Linear(7, 3),
+        ),
+        images(1),
+        {"0": 4, "4": 7},
+    ),
+    Case("residual", Residual, images(), {"stem": 6, "conv1": 5, "conv3": 8}),
+    Case("dense", Dense, images(), {"conv1": 4, "conv2": 5, "conv3": 6}, {"fc": "output"}),
+    Case(
+        "grouped",
+        lambda: nn.Sequential(
+            nn.Conv2d(3, 8, 3),
+            nn.ReLU(),
+            nn.Conv2d(8, 12, 3, groups=4),
+            nn.BatchNorm2d(12),
+            nn.ReLU(),
+            nn.Conv2d(12, 6, 3, groups=2),
+            nn.ReLU(),
+            head(6),
+        ),
+        images(),
+        {"0": 2, "2": 3, "5": 3},
+    ),
+    Case(
+        "two_groupings",
+        lambda: nn.Sequential(
+            nn.Conv2d(3, 8, 3, groups=1),
+            nn.ReLU(),
+            nn.Conv2d(8, 16, 1, groups=4),
+            nn.ReLU(),
+            nn.Conv2d(16, 6, 3, groups=2),
+            nn.ReLU(),
+            head(6),
+        ),
+        images(),
+        {"0": 2, "2": 4, "4": 3},
+    ),
+    Case(
+        "one_unit_by_grouping",
+        lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 8, 3, groups=4), nn.ReLU(), head(8)),
+        images(),
+        {"2": 2},
+        {"0": "single unit"},
+    ),
+    Case(
+        "depthwise_separable",
+        lambda: nn.Sequential(
+            nn.Conv2d(3, 6, 3, bias=False),
+            nn.BatchNorm2d(6),
+            nn.ReLU6(),
+            nn.Conv2d(6, 6, 3, groups=6, padding=1),
+            nn.BatchNorm2d(6),
+            nn.ReLU6(),
+            nn.Conv2d(6, 8, 1),
+            nn.ReLU6(),
+            head(8),
+        ),
+        images(),
+        {"0": 6, "6": 8},
+    ),
+    Case(
+        "autoencoder",
+        lambda: nn.Sequential(
+            nn.Conv2d(1, 4, 3, stride=2, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(4, 6, 3, stride=2, padding=1),
+            nn.ReLU(),
+            nn.ConvTranspose2d(6, 5, 4, stride=2, padding=1),
+            nn.BatchNorm2d(5),
+            nn.ReLU(),
+            nn.ConvTranspose2d(5, 1, 4, stride=2, padding=1),
+        ),
+        images(1),
+        {"0": 4, "2": 6, "4": 5},
+    ),
+    Case(
+        "depthwise_transposed",
+        lambda: nn.Sequential(
+            nn.Conv2d(1, 4, 3), nn.ReLU(), nn.ConvTranspose2d(4, 4, 2, stride=2, groups=4), nn.ReLU(), nn.Conv2d(4, 2, 1)
+        ),
+        images(1),
+        {"0": 4},
+    ),
+    Case(
+        "grouped_transposed",
+        lambda: nn.Sequential(
+            nn.Conv2d(1, 4, 3),
+            nn.ReLU(),
+            nn.ConvTranspose2d(4, 6, 2, groups=2),
+            nn.ReLU(),
+            nn.Conv2d(6, 5, 1),
+            nn.ReLU(),
+            nn.Conv2d(5, 2, 1),
+        ),
+        images(1),
+        {"4": 5},
+        {"0": "transposed", "2": "transposed"},
+    ),
+    Case("generator", Generator, vectors(), {"fc": 6, "up1": 4}),
+    Case(
+        "instance_norm",
+        lambda: nn.Sequential(
+            nn.Conv2d(3, 6, 3),
+            nn.InstanceNorm2d(6, affine=True),
+            nn.ReLU(),
+            nn.Conv2d(6, 5, 3),
+            nn.InstanceNorm2d(5),
+            nn.ReLU(),
+            nn.Conv2d(5, 4, 1),
+            nn.InstanceNorm2d(4, affine=True, track_running_stats=True),
+            nn.ReLU(),
+            head(4),
+        ),
+        images(),
+        {"0": 6, "3": 5, "6": 4},
+    ),
+    Case(
+        "layer_norm",
+        lambda: nn.Sequential(nn.Linear(5, 8), nn.LayerNorm(8), nn.ReLU(), nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 3)),
+        vectors(),
+        {"3": 6},
+        {"0": "LayerNorm '1'"},
+    ),
+    Case(
+        "group_norm",
+        lambda: nn.Sequential(nn.Conv2d(3, 8, 3), nn.GroupNorm(2, 8), nn.ReLU(), nn.Conv2d(8, 6, 3), nn.ReLU(), head(6)),
+        images(),
+        {"3": 6},
+        {"0": "GroupNorm '1'"},
+    ),
+    Case(
+        "local_response_norm",
+        lambda: nn.Sequential(nn.Conv2d(3, 8, 3), nn.LocalResponseNorm(3, alpha=1.0), nn.Conv2d(8, 6, 3), nn.ReLU(), head(6)),
+        images(),
+        {"2": 6},
+        {"0": "LocalResponseNorm '1'"},
+    ),
+    Case("chunk", Chunked, images(), {"conv": 4}),
+    Case("split", SplitFixed, vectors(), {"left": 4}, {"first": ""}),
+    Case("hard_view", HardView, images(1), {"conv1": 4, "fc1": 7}, {"conv2": "fails without"}),
+    Case(
+        "prelu",
+        lambda: nn.Sequential(nn.Linear(5, 8), nn.PReLU(8), nn.Linear(8, 6), nn.PReLU(), nn.Linear(6, 3)),
+        vectors(),
+        {"0": 8, "2": 6},
+    ),
+    Case("conv1d", Encoder1d, lambda: torch.randn(3, 2, 10), {"conv1": 4, "conv2": 5, "fc": 7}),
+    Case(
+        "conv3d",
+        lambda: nn.Sequential(
+            nn.Conv3d(1, 4, 2),
+            nn.BatchNorm3d(4),
+            nn.ReLU(),
+            nn.Conv3d(4, 3, 2),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(3 * 8, 2),
+        ),
+        lambda: torch.randn(2, 1, 4, 4, 4),
+        {"0": 4, "3": 3},
+    ),
+    Case("tokens", TokenMLP, lambda: torch.randn(4, 6, 3), {"first": 4, "second": 5}),
+    Case(
+        "keywords",
+        TwoInputs,
+        lambda: {"image": torch.randn(4, 1, 6, 6), "vector": torch.randn(4, 5)},
+        {"image": 6, "joint": 4},
+        {"out1": "output", "out2": "output"},
+    ),
+    Case("positional", TwoInputs, lambda: (torch.randn(4, 1, 6, 6), torch.randn(4, 5)), {"image": 6, "joint": 4}),
+    Case("tied", Tied, vectors(), {"wide": 9}, {"first": "shares a weight", "a": "shares a weight"}),
+    Case("reused", Reused, vectors(), {"wide": 9}, {"again": "called more than once"}),
+    Case("weight_norm", weight_normed, vectors(), {"2": 6}, {"0": "parametrised"}),
+    Case("bare_parameter", BareParameter, vectors(), {"second": 7}, {"first": "bare parameter 'scale'"}),
+    Case("channel_mean", ChannelMean, images(), {"conv2": 5}, {"conv1": ""}),
+    Case("squeeze_excite", SqueezeExcite, images(), {"conv1": 6, "squeeze": 4}),
+    Case("transformer", Transformer, lambda: torch.randint(0, 11, (3, 4)), {"up": 12}, {"down": "LayerNorm"}),
+]
+
+
+@functools.cache
+def architecture(case: Case) -> Architecture:
+    """The case's architecture, found once."""
+    return Architecture.from_module(case.net(), case.example())
+
+
+def run(net: nn.Module, example: Any) -> list[Tensor]:
+    """The network's outputs in evaluation mode; its modes are put back."""
+    modes = {module: module.training for module in net.modules()}
+    net.eval()
+    with torch.no_grad():
+        output = net(**example) if isinstance(example, dict) else net(*example if isinstance(example, tuple) else (example,))
+    for module, training in modes.items():
+        module.training = training
+    return list(output.values()) if isinstance(output, dict) else [output]
+
+
+every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
