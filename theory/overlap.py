@@ -140,8 +140,11 @@ def _exact_checks() -> list[Check]:
     by_weight = float(elementwise_rates(cover, rates) @ np.abs(weights))
     base = log_normalizer(cover, rates, 1000, np.random.default_rng(14))[0]
     scaled = log_normalizer(cover, 3 * rates, 1000, np.random.default_rng(14))[0]
+    repeats = np.array([log_normalizer(cover, rates, 4000, rng) for _ in range(100)])
+    spread = float(repeats[:, 0].std(ddof=1))
     return [
         Check("P7", "L1: rates add up per weight", by_weight, float(by_group), 1e-12),
+        Check("P7", "reported standard error of log Z", float(repeats[:, 1].mean()), spread, 4 * spread / 198**0.5),
         Check("P7", "log Z(3r) = log Z(r) - D log 3", scaled, base - 6 * np.log(3.0), 1e-10),
     ]
 
