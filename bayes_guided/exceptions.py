@@ -58,6 +58,10 @@ class ImproperPriorError(BayesGuidedError, ValueError):
     """A quantity that needs a proper prior was asked where there is none (P6)."""
 
 
+class ReadingError(BayesGuidedError, ValueError):
+    """A reading of survival that does not exist for this prior or fit, or lacks what it needs."""
+
+
 class NoMAPError(BayesGuidedError, ValueError):
     """The prior's density is unbounded, so a MAP estimate does not exist (P4)."""
 
