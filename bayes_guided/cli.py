@@ -1,0 +1,111 @@
+"""The command `bayes-guided`: it parses, calls, prints."""
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from typer.core import TyperGroup
+
+from bayes_guided.config import load_config
+from bayes_guided.exceptions import BayesGuidedError
+from bayes_guided.run import RunResult, draw_run, reduce_run
+from bayes_guided.run import run as do_run
+from bayes_guided.summary import summary_table
+
+
+class _Refusals(TyperGroup):
+    """Shows the package's own refusals as one line on stderr and exits with 2; bugs keep their traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BayesGuidedError as error:
+            message = f"error: {' '.join(str(error).split())}"
+            Console(stderr=True).print(message, style="red", markup=False, highlight=False, soft_wrap=True)
+            raise typer.Exit(2) from error
+
+
+app = typer.Typer(
+    cls=_Refusals,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Bayesian model selection over sub-architectures of a neural network.",
+)
+
+Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The run folder; runs/NAME without it.")]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"bayes-guided {version('bayes-guided')}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Bayesian model selection over sub-architectures of a neural network."""
+
+
+@app.command()
+def demo(
+    out: Out = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of initial weights and data order.")] = 0,
+) -> None:
+    """The main job on scikit-learn's handwritten digits: a guided fit, a smaller network, the figures."""
+    name = "demo" if seed == 0 else f"demo-seed{seed}"
+    with as_file(files("bayes_guided") / "configs" / "demo.yaml") as path:
+        _run(path, out, None, [f"seed={seed}", f"name={name}"])
+
+
+@app.command()
+def fit(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG.yaml", help="The settings of the run.")],
+    out: Out = None,
+    data_dir: Annotated[
+        Path | None, typer.Option("--data-dir", metavar="DIR", help="Where relative data paths of the configuration lie.")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting, such as fit.epochs=5.")
+    ] = None,
+) -> None:
+    """Fit a network under a guided prior, reduce it and refit it, as a configuration says."""
+    _run(config, out, data_dir, overrides or [])
+
+
+@app.command()
+def plot(run: Run) -> None:
+    """Draw the figures of a finished run again."""
+    for path in draw_run(run):
+        typer.echo(path)
+
+
+@app.command()
+def reduce(
+    run: Run,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where to; RUN/reduced without it.")] = None,
+) -> None:
+    """Write the reduced network of a finished run."""
+    typer.echo(reduce_run(run, out))
+
+
+def _run(path: Path, out: Path | None, data_dir: Path | None, overrides: Sequence[str]) -> None:
+    config = load_config(path, overrides=overrides, data_dir=data_dir)
+    _show(do_run(config, out or Path("runs") / config.name))
+
+
+def _show(result: RunResult) -> None:
+    console = Console()
+    if result.reused:
+        console.print(f"{result.folder} holds this very run, complete: shown, not repeated.", markup=False, soft_wrap=True)
+    console.print(summary_table(result.metrics))
+    console.print(f"written to {result.folder}", markup=False, highlight=False, soft_wrap=True)

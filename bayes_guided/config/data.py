@@ -1,0 +1,81 @@
+"""Settings of the data, one model per kind of source."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from bayes_guided import datasets
+from bayes_guided.datasets import Dataset
+
+from .settings import Settings
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+DataPath = Annotated[Path, Field(strict=False)]
+
+
+class _Source(Settings):
+    """`validation` is the fraction of the training part that is held out; `seed` draws every split."""
+
+    validation: Fraction = 0.0
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+class Digits(_Source):
+    """scikit-learn's bundled digits; `flat` gives 64 features instead of an 8 x 8 image."""
+
+    kind: Literal["digits"]
+    flat: bool = True
+
+    def load(self) -> Dataset:
+        """The data set, with its own test part."""
+        return datasets.load_digits(flat=self.flat, seed=self.seed)
+
+
+class IDX(_Source):
+    """A folder with the four files of MNIST's names."""
+
+    kind: Literal["idx"]
+    folder: DataPath
+    flat: bool = True
+
+    def load(self) -> Dataset:
+        """The data set, with its own test part."""
+        return datasets.load_idx(self.folder, flat=self.flat)
+
+
+class CSV(_Source):
+    """A table of numbers; `target` is a column's name or index."""
+
+    kind: Literal["csv"]
+    path: DataPath
+    task: Literal["classification", "regression"]
+    target: str | int = -1
+    test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+
+    def load(self) -> Dataset:
+        """The data set, split and standardised."""
+        return datasets.load_csv(
+            self.path,
+            task=self.task,
+            target=self.target,
+            test_fraction=self.test_fraction,
+            seed=self.seed,
+            delimiter=self.delimiter,
+        )
+
+
+class NPZ(_Source):
+    """Arrays train_x, train_y, test_x, test_y, or x, y."""
+
+    kind: Literal["npz"]
+    path: DataPath
+    test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
+
+    def load(self) -> Dataset:
+        """The data set, split if the file has no test part."""
+        return datasets.load_npz(self.path, test_fraction=self.test_fraction, seed=self.seed)
+
+
+DataSettings = Annotated[Digits | IDX | CSV | NPZ, Field(discriminator="kind")]

@@ -1,0 +1,9 @@
+"""One run: settings in, a folder with the fit, the reduced network, the metrics and the figures out."""
+
+from .execute import RunResult as RunResult
+from .execute import run as run
+from .metrics import Metrics as Metrics
+from .saved import SavedRun as SavedRun
+from .saved import draw_run as draw_run
+from .saved import load_run as load_run
+from .saved import reduce_run as reduce_run

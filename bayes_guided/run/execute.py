@@ -1,0 +1,133 @@
+"""What one run does, from settings to metrics."""
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from bayes_guided import priors
+from bayes_guided.architecture import Architecture
+from bayes_guided.config import RunConfig
+from bayes_guided.datasets import Dataset
+from bayes_guided.exceptions import ConfigError
+from bayes_guided.infer import MAPFit, fit_map
+from bayes_guided.priors import GuidedPrior
+
+from .figures import draw_figures
+from .folder import RunFolder, check_owner, claimed, drop_checkpoint
+from .handover import save_smaller
+from .measure import data_part, measure
+from .metrics import Metrics, peak_memory_mb
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run: its folder, its numbers, and whether it was found finished and not run again."""
+
+    folder: Path
+    metrics: Metrics
+    reused: bool
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """A run that is ready to start: everything in the settings has been built and fits together."""
+
+    config: RunConfig
+    data: Dataset
+    net: nn.Module
+    prior: GuidedPrior
+
+
+def run(config: RunConfig, folder: str | Path, *, progress: bool | None = None) -> RunResult:
+    """Does a run and fills its folder; `metrics.json` comes last, so a folder that has it is complete.
+
+    A folder that holds this very run is finished if it was interrupted, and only read if it is complete. `progress` shows
+    bars; by default in a terminal only. The caller's random generators stay as they are.
+
+    Raises:
+        ConfigError: if a setting does not fit the data, the network or this machine.
+        RunFolderError: if the folder holds anything else, or cannot be written.
+        DataError, DataFileError: if the data cannot be used.
+        BayesGuidedError: as `Architecture.from_module`, `GuidedPrior` and `fit_map`.
+    """
+    started = time.perf_counter()
+    place = RunFolder(Path(folder))
+    _check_device(config.device)
+    data = config.load_data()
+    config = config.completed(data)
+    if not check_owner(place, config) and place.finished:
+        return RunResult(place.path, Metrics.load(place.metrics), reused=True)
+    task = _prepare(config, data)
+    with claimed(place, config):
+        fit = _fit(task, task.prior, refit_epochs=config.fit.refit_epochs, checkpoint=place.checkpoint, progress=progress)
+        unguided = _fit_unguided(task, place.checkpoint / "unguided", progress) if config.baseline else None
+        fit.save(place.fit)
+        metrics = measure(task.data, fit, unguided)
+        save_smaller(fit, place.reduced)
+        draw_figures(fit, place.figures)
+        metrics = replace(metrics, seconds_total=time.perf_counter() - started, peak_memory_mb=peak_memory_mb())
+        metrics.save(place.metrics)
+        drop_checkpoint(place)
+    return RunResult(place.path, metrics, reused=False)
+
+
+def _prepare(config: RunConfig, data: Dataset) -> _Task:
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        net = config.net.build()
+    architecture = Architecture.from_module(net, data.train_x[:2], protect=config.net.protect)
+    return _Task(config, _as_targets_of(config, data), net, config.prior.build(architecture))
+
+
+def _as_targets_of(config: RunConfig, data: Dataset) -> Dataset:
+    """Whole-number targets as floats where the likelihood is not over classes."""
+    if config.likelihood == "Categorical" or data.num_classes is None:
+        return data
+    held_out = None if data.validation_y is None else data.validation_y.float()
+    return replace(data, train_y=data.train_y.float(), test_y=data.test_y.float(), validation_y=held_out, num_classes=None)
+
+
+def _fit(
+    task: _Task, prior: GuidedPrior, *, refit_epochs: int, checkpoint: Path, progress: bool | None, extra_epochs: int = 0
+) -> MAPFit:
+    settings, config = task.config.fit, task.config
+    return fit_map(
+        task.net,
+        prior,
+        data_part(task.data, "train"),
+        likelihood=config.build_likelihood(),
+        epochs=settings.epochs + extra_epochs,
+        batch_size=settings.batch_size,
+        lr=settings.lr,
+        schedule=settings.schedule,
+        ramp_epochs=settings.ramp_epochs,
+        warmup_steps=settings.warmup_steps,
+        metric=settings.metric,
+        refit_epochs=refit_epochs,
+        validation=data_part(task.data, "validation") if task.data.validation_x is not None else None,
+        allow_empty=settings.allow_empty,
+        seed=config.seed,
+        device=config.device,
+        checkpoint=checkpoint,
+        checkpoint_seconds=settings.checkpoint_seconds,
+        progress=progress,
+    )
+
+
+def _fit_unguided(task: _Task, checkpoint: Path, progress: bool | None) -> MAPFit:
+    """The same network from the same start, for as many epochs in all, with the rest's ridge on every weight."""
+    ridge = priors.Normal(task.config.prior.rest)
+    prior = GuidedPrior(task.prior.architecture, weights=ridge, rest=ridge)
+    extra = task.config.fit.refit_epochs
+    return _fit(task, prior, refit_epochs=0, checkpoint=checkpoint, progress=progress, extra_epochs=extra)
+
+
+def _check_device(name: str) -> None:
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"'device' is '{name}', which this machine does not offer ({reason}); give cpu or cuda.") from error

@@ -1,0 +1,75 @@
+"""From fits to the numbers of a run."""
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from bayes_guided.datasets import Dataset
+from bayes_guided.exceptions import DataError
+from bayes_guided.infer import MAPFit
+from bayes_guided.infer.batches import as_batches
+from bayes_guided.infer.evaluation import evaluate
+from bayes_guided.likelihoods import Likelihood
+
+from .metrics import Metrics, peak_memory_mb, versions
+
+Part = Literal["train", "validation", "test"]
+
+
+def data_part(data: Dataset, part: Part) -> tuple[Tensor, Tensor]:
+    """Inputs and targets of one part.
+
+    Raises:
+        DataError: if the data have no such part.
+    """
+    x, y = getattr(data, f"{part}_x"), getattr(data, f"{part}_y")
+    if x is None or y is None:
+        raise DataError(f"{data.name}: there is no {part} part.")
+    return x, y
+
+
+def error_of(net: nn.Module, likelihood: Likelihood, data: Dataset, part: Part) -> float:
+    """Fraction misclassified, or root mean squared error in the data's own units."""
+    device = next(net.parameters()).device
+    found = evaluate(net, likelihood, as_batches(data_part(data, part), 1024, device))
+    return found.error * (data.target_std if found.error_name == "RMSE" else 1.0)
+
+
+def measure(data: Dataset, fit: MAPFit, unguided: MAPFit | None) -> Metrics:
+    """The numbers of a run, `seconds_total` so far as the fits go."""
+    small = fit.reduce()
+    refitted = None if fit.refit is None else fit.refit.net
+
+    def error(net: nn.Module | None, part: Part) -> float | None:
+        if net is None or getattr(data, f"{part}_x") is None:
+            return None
+        return error_of(net, fit.likelihood, data, part)
+
+    sub, full = fit.sub_architecture(), fit.architecture.full()
+    return Metrics(
+        error_name=fit.likelihood.error_name,
+        test_error=error_of(fit.net, fit.likelihood, data, "test"),
+        test_error_reduced=error_of(small, fit.likelihood, data, "test"),
+        test_error_refit=error(refitted, "test"),
+        test_error_unguided=error(unguided and unguided.net, "test"),
+        validation_error=error(fit.net, "validation"),
+        validation_error_refit=error(refitted, "validation"),
+        validation_error_unguided=error(unguided and unguided.net, "validation"),
+        group_names=list(sub.widths),
+        widths=list(sub.widths.values()),
+        widths_before=list(full.widths.values()),
+        units_before=full.num_units,
+        units_after=sub.num_units,
+        parameters_before=full.num_parameters,
+        parameters_after=sum(parameter.numel() for parameter in small.parameters()),
+        macs_before=full.macs,
+        macs_after=sub.macs,
+        epochs=len(fit.history),
+        refit_epochs=0 if fit.refit is None else len(fit.refit.history),
+        seconds=fit.seconds,
+        seconds_unguided=None if unguided is None else unguided.seconds,
+        seconds_total=fit.seconds + (0.0 if unguided is None else unguided.seconds),
+        peak_memory_mb=peak_memory_mb(),
+        seed=fit.seed,
+        versions=versions(),
+    )
