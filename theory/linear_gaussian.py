@@ -26,11 +26,9 @@ p=-\frac12w_u^\top\Lambda_{uu}w_u+\dots$, so $q_u$ has precision $\Lambda_{uu}$,
 is $\mu$. Subtract $\log N(0;\mu_u,\Sigma_{uu})$. $\Sigma_{uu}^{-1}$ is the Schur complement of $\Lambda$, so
 $\Sigma_{uu}^{-1}\preceq\Lambda_{uu}$. $\square$
 
-Hence unit evidence needs the marginal covariance $\Sigma_{uu}$ of a full, low-rank or Kronecker posterior. For a
-unit $f=b\,\phi(a^\top x)+\dots$ of a network, $b=0$ alone removes it; then $a$ is unidentified and keeps its
-prior, so an exact posterior gives the same answer for $b=0$ and $(a,b)=0$ while a Gaussian fit need not. The
-notes' numbers for a tanh network, for logistic models and for one draw of 24 weights belong to data that are not
-given; they are not reproduced here.
+Hence unit evidence needs the marginal covariance $\Sigma_{uu}$ of a full, low-rank or Kronecker posterior. Units
+of a network: `network_unit.py`; priors without a density at $0$: `small_ball.py`. The notes' numbers for logistic
+models and for one draw of 24 weights belong to data that are not given; they are not reproduced here.
 """
 
 from collections.abc import Sequence
