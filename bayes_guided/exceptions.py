@@ -19,6 +19,10 @@ class ExampleInputError(BayesGuidedError, ValueError):
     """The example inputs do not run through the network: wrong shape, dtype or device."""
 
 
+class UnsupportedNetworkError(BayesGuidedError, ValueError):
+    """The network cannot be copied, or has no weights yet."""
+
+
 class NoPrunableUnitsError(BayesGuidedError, ValueError):
     """The network has no group of units that could be removed."""
 

@@ -15,7 +15,7 @@ from bayes_guided.types import Masks, Rows
 
 from .costs import Costs, count_costs
 from .description import describe_architecture
-from .inputs import ExampleInputs, batch_size
+from .inputs import ExampleInputs
 from .rows import ParameterRecipe, find_rest, parameter_recipes, read_rest, read_rows
 from .sub_architecture import SubArchitecture
 from .survey import survey
@@ -34,6 +34,7 @@ class Architecture:
     buffer_shapes: shapes of the network's buffers, in its order.
     example_inputs: at most two samples of what `from_module` was given (tuple of arguments, or dict of keywords).
     fingerprint: hash of the structure: equal for architectures whose rows, masks and reductions are interchangeable.
+    recipes: how every parameter is put together from rows and rest.
     """
 
     groups: tuple[UnitGroup, ...]
@@ -59,6 +60,7 @@ class Architecture:
             ExampleInputError: if the network does not run on the example inputs.
             ProtectedGroupError: if `protect` names no layer of the network.
             NoPrunableUnitsError: if no group of units is left.
+            UnsupportedNetworkError: if the network cannot be copied or has uninitialised layers.
         """
         found = survey(net, example_inputs, protect)
         shapes = shapes_of(net.named_parameters())
@@ -67,7 +69,7 @@ class Architecture:
             groups=found.groups,
             rest=rest,
             protected=found.protected,
-            costs=count_costs(net, found.groups, found.tracing, batch_size(found.arguments)),
+            costs=count_costs(net, found.groups, found.tracing, found.samples),
             parameter_shapes=shapes,
             buffer_shapes=shapes_of(net.named_buffers()),
             example_inputs=found.arguments,

@@ -53,7 +53,7 @@ def _watcher(name: str, positions: list[int], ranges: dict[str, InputRange]) -> 
     def watch(module: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
         given = arguments[0] if arguments else keywords["input"]
         spatial = len(module.kernel_size) if isinstance(module, _ConvNd) else 0
-        channels = given.movedim(given.dim() - 1 - spatial, 0)[positions].flatten(1)
+        channels = given.movedim(given.dim() - 1 - spatial, 0)[positions].reshape(len(positions), -1)
         seen = InputRange(positions, channels.amin(1), channels.amax(1))
         ranges[name] = ranges[name].widened(seen) if name in ranges else seen
 

@@ -1,5 +1,7 @@
 """The table of units that `print(architecture)` shows."""
 
+import textwrap
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from .table import align
@@ -7,6 +9,8 @@ from .unit_group import Role, UnitGroup
 
 if TYPE_CHECKING:
     from .architecture import Architecture
+
+LINE = 110
 
 _WORDS = {
     Role.WEIGHT: "weights",
@@ -30,15 +34,23 @@ def describe_architecture(architecture: "Architecture") -> str:
         protected += [(layer.name, f"{layer.size:,}", layer.reason) for layer in architecture.protected]
         parts.append(align(protected))
     in_rows = sum(group.size * group.row_dim for group in architecture.groups)
-    rest = ", ".join(dict.fromkeys(block.parameter for block in architecture.rest))
+    rest = ", ".join(f"{layer} ({count:,})" for layer, count in _rest_by_layer(architecture).items())
     full = architecture.full()
     parts.append(
         f"{architecture.num_units:,} units in {len(architecture.groups)} groups\n"
         f"{full.num_parameters:,} parameters = {in_rows:,} in rows + {architecture.rest_size:,} in the rest\n"
-        f"rest: {rest or 'none'}\n"
+        f"{textwrap.fill(f'rest: {rest or None}', LINE, subsequent_indent='      ')}\n"
         f"{full.macs:,} MACs per sample"
     )
     return "\n\n".join(parts)
+
+
+def _rest_by_layer(architecture: "Architecture") -> dict[str, int]:
+    counts: dict[str, int] = defaultdict(int)
+    for block in architecture.rest:
+        layer, _, name = block.parameter.rpartition(".")
+        counts[layer or name] += block.size
+    return counts
 
 
 def _contents(group: UnitGroup) -> str:

@@ -61,7 +61,9 @@ def discover(net: nn.Module, arguments: ExampleInputs) -> Discovered:
     with torch.enable_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         traced = map_tensors(_as_intermediate, arguments)
-        graph.build_dependency(net, example_inputs=traced, forward_fn=forward, verbose=False)
+        # A PReLU with one weight treats all channels alike; as a layer, it would couple all places that share it.
+        alike: list[nn.Module] = [m for m in net.modules() if isinstance(m, nn.PReLU) and m.num_parameters == 1]
+        graph.build_dependency(net, traced, forward_fn=forward, ignored_layers=alike, verbose=False)
     return Discovered(_translate(graph, net, {output.grad_fn for output in outputs}, tracing), tracing)
 
 
@@ -98,8 +100,10 @@ def _translate(graph: DependencyGraph, net: nn.Module, roots: set[Any], tracing:
     nodes = list(graph.module2node.values())
     for node in nodes:
         for side in _sides(graph, node):
-            reasons = _reasons(node, side, names, roots, tracing) + shared.get(names.get(node.module, ""), ())
             layer = names.get(node.module) if isinstance(node.module, nn.Module) else None
+            reasons = _reasons(node, side, names, roots, tracing)
+            if layer in shared:
+                reasons += (shared[layer],)
             stations[node, side] = Station(layer, side, reasons)
     for node in nodes:
         correct_mappings(node)
@@ -129,30 +133,31 @@ def _reasons(node: Any, side: str, names: dict[Any, str], roots: set[Any], traci
     reasons = []
     if side == "out" and (node.type == ops.OPTYPE.OUTPUT or node.grad_fn in roots or not node.outputs):
         reasons.append(FEEDS_OUTPUT)
-    module = node.module
+    if node.grad_fn in tracing.obstacles:
+        reasons.append(tracing.obstacles[node.grad_fn])
+    module, name = node.module, names.get(node.module)
     if isinstance(module, nn.Parameter):
-        reasons.append(f"is combined with the bare parameter {names.get(module)!r}, whose axes have no known meaning")
-    elif isinstance(module, nn.LayerNorm | nn.GroupNorm):
-        kind = type(module).__name__
-        reasons.append(f"shares statistics with its neighbours under {kind} {names[module]!r}")
-    elif node.grad_fn in tracing.mixing:
-        reasons.append(f"shares statistics with its neighbours under {tracing.mixing[node.grad_fn]}")
-    elif module in names:
-        reason = layers.distrust(module)
+        reasons.append(f"is combined with the bare parameter {name!r}, whose axes have no known meaning")
+    elif name is not None:
+        reason = layers.distrust(module, name)
         if reason is not None:
-            reasons.append(f"{reason}: {names[module]!r}")
-        if tracing.calls.get(names[module], 0) > 1:
-            reasons.append(f"{names[module]!r} is called more than once in a forward pass")
-    return tuple(reasons)
+            reasons.append(reason)
+        if tracing.calls.get(name, 0) > 1:
+            reasons.append(f"is coupled to {name!r}, which is called more than once in a forward pass")
+    return tuple(dict.fromkeys(reasons))
 
 
-def _shared_parameters(net: nn.Module) -> dict[str, tuple[str, ...]]:
+def _shared_parameters(net: nn.Module) -> dict[str | None, str]:
     """The reason not to cut each layer that holds a parameter which another layer holds too."""
     holders: dict[nn.Parameter, list[str]] = {}
     for name, parameter in net.named_parameters(remove_duplicate=False):
         holders.setdefault(parameter, []).append(name)
-    tied = [(name, names) for names in holders.values() if len(names) > 1 for name in names]
-    return {name.rpartition(".")[0]: (f"shares a weight between {' and '.join(map(repr, names))}",) for name, names in tied}
+    return {
+        name.rpartition(".")[0]: f"shares a weight between {' and '.join(map(repr, names))}"
+        for names in holders.values()
+        if len(names) > 1
+        for name in names
+    }
 
 
 def _couple_conv_groups(layer: nn.Module, station: Station) -> None:

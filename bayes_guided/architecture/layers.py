@@ -13,6 +13,9 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 
 from .unit_group import Role
 
+MIXES_CHANNELS = (nn.LayerNorm, nn.GroupNorm, nn.LocalResponseNorm, nn.RMSNorm)
+"""Norms whose statistics run over channels, so that a unit that is gone changes the others."""
+
 
 @dataclass(frozen=True)
 class OwnedParameter:
@@ -111,16 +114,26 @@ def in_axis(layer: nn.Module) -> int:
     return 0 if is_transposed(layer) else 1
 
 
-def distrust(layer: nn.Module) -> str | None:
-    """Why this layer's units cannot be removed, None where they can."""
+def distrust(layer: nn.Module, name: str) -> str | None:
+    """Why units that meet this layer cannot be removed, None where they can."""
     kind = type(layer).__name__
+    if isinstance(layer, MIXES_CHANNELS):
+        return f"shares statistics with its neighbours under {kind} {name!r}"
     if not isinstance(layer, nn.Linear | _ConvNd | _BatchNorm | _InstanceNorm | nn.PReLU):
-        return f"is coupled to a layer of type {kind}, whose channels cannot be removed one by one"
+        return f"is coupled to {name!r}, a layer of type {kind}, whose channels cannot be removed one by one"
     if hasattr(layer, "parametrizations") or not {n for n, _ in layer.named_parameters()} <= {"weight", "bias"}:
-        return f"has a parametrised or unusual weight ({kind})"
+        return f"is coupled to {name!r}, whose weight is parametrised ({kind})"
     if isinstance(layer, _ConvNd) and layer.groups > 1 and not is_depthwise(layer):
         if is_transposed(layer):
-            return "is a transposed convolution with groups"
+            return f"is coupled to {name!r}, a transposed convolution with groups"
         if layer.groups == layer.out_channels:
-            return "is a grouped convolution with one output channel per group"
+            return f"is coupled to {name!r}, a grouped convolution with one output channel per group"
     return None
+
+
+def is_opaque(layer: nn.Module) -> bool:
+    """Whether a layer without sublayers works on channels in a way of its own: a norm over them, or unusual weights."""
+    if isinstance(layer, MIXES_CHANNELS):
+        return True
+    weights = any(parameter.numel() > 1 for parameter in layer.parameters(recurse=False))
+    return weights and next(layer.children(), None) is None and distrust(layer, "") is not None

@@ -45,11 +45,15 @@ def correct_mappings(node: Any) -> None:
         pairs = [_reshaped(node)] * len(node.inputs)
         _forget(node, node.outputs, _FlattenIndexMapping)
         _replace(node.inputs, [node] * len(node.inputs), _FlattenIndexMapping, pairs)
+    elif node.type == ops.OPTYPE.ELEMENTWISE and node.inputs:
+        resized = _resized(node)
+        if resized is not None:
+            _replace(node.inputs, [node] * len(node.inputs), (), [resized] * len(node.inputs))
     elif node.type == ops.OPTYPE.SPLIT:
         _replace([node] * len(node.outputs), node.outputs, _SplitIndexMapping, _split(node))
 
 
-def _replace(sources: Sequence[Any], targets: Sequence[Any], kind: type, pairs: Sequence[Pairs | None]) -> None:
+def _replace(sources: Sequence[Any], targets: Sequence[Any], kind: type | tuple[()], pairs: Sequence[Pairs | None]) -> None:
     """Couple positions before and after along each edge source -> target; None: unchanged."""
     done: list[Any] = []
     for source, target, coupled in zip(sources, targets, pairs, strict=True):
@@ -70,7 +74,7 @@ def _forget(node: Any, neighbours: Iterable[Any], kind: type) -> None:
         _drop(dependency, kind)
 
 
-def _drop(dependency: Any, kind: type) -> None:
+def _drop(dependency: Any, kind: type | tuple[()]) -> None:
     dependency.index_mapping = [m for m in dependency.index_mapping if not isinstance(m, kind)]
 
 
@@ -128,6 +132,23 @@ def _reshaped(node: Any) -> Pairs | None:
         channel, feature = _channel_of_feature(after[1:], 0)
         return feature, channel
     return None
+
+
+def _resized(node: Any) -> Pairs | None:
+    """Channels before and after an operation that gathers several into one or spreads one over several."""
+    function = node.grad_fn.name().removesuffix("0") if hasattr(node.grad_fn, "name") else ""
+    if function not in ("GluBackward", "PixelShuffleBackward", "PixelUnshuffleBackward"):
+        return None
+    operand, which = node.grad_fn.next_functions[0]
+    axis = channel_axis(node, len(_output_shape(node))) if function == "GluBackward" else 1
+    before, after = operand._input_metadata[which].shape[axis], _output_shape(node)[axis]
+    match function:
+        case "GluBackward":
+            return np.arange(before), np.arange(before) % after
+        case "PixelShuffleBackward":
+            return np.arange(before), np.arange(before) // (before // after)
+        case _:
+            return np.arange(after) // (after // before), np.arange(after)
 
 
 def _channel_of_feature(shape: tuple[int, ...], axis: int) -> Pairs:

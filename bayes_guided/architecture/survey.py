@@ -9,27 +9,33 @@ from typing import Any
 import torch
 from torch import nn
 
-from bayes_guided.exceptions import ExampleInputError, NoPrunableUnitsError, ProtectedGroupError
+from bayes_guided.exceptions import (
+    ExampleInputError,
+    NoPrunableUnitsError,
+    ProtectedGroupError,
+    UnsupportedNetworkError,
+)
 
-from .discovery import discover
-from .inputs import ExampleInputs, as_arguments, first_samples
+from .discovery import Discovered, discover
+from .inputs import ExampleInputs, as_arguments, batch_size, first_samples
 from .randomness import forked_rng
 from .tracing import Tracing
 from .trial import failing_groups
 from .unit_group import ProtectedLayer, UnitGroup
-from .units import Candidate, as_group, as_protected, candidates
+from .units import Candidate, as_group, as_protected, candidates, unreached
 
 PROTECTED_BY_USER = "protected by the user"
 
 
 @dataclass(frozen=True, eq=False)
 class Survey:
-    """What was found in a network; `arguments` are the example inputs that are kept."""
+    """What was found in a network; `arguments` are the example inputs that are kept, of so many samples."""
 
     groups: tuple[UnitGroup, ...]
     protected: tuple[ProtectedLayer, ...]
     tracing: Tracing
     arguments: ExampleInputs
+    samples: int
 
 
 def survey(net: nn.Module, example_inputs: Any, protect: Sequence[str]) -> Survey:
@@ -39,42 +45,64 @@ def survey(net: nn.Module, example_inputs: Any, protect: Sequence[str]) -> Surve
         ExampleInputError: if the network does not run on the example inputs.
         ProtectedGroupError: if `protect` names no layer of the network.
         NoPrunableUnitsError: if no group is left.
+        UnsupportedNetworkError: if the network cannot be copied or has uninitialised layers.
     """
     wanted = (protect,) if isinstance(protect, str) else tuple(protect)
     _check_names(net, wanted)
     # A copy made in inference mode would never have gradients, whatever is switched on later.
     with torch.inference_mode(False), forked_rng(net):
-        private = _private_copy(net)
-        arguments, found = _discover_on_few_samples(private, as_arguments(example_inputs))
-        judged = [_protect(candidate, wanted) for candidate in candidates(private, found)]
-        tried = {c.layers: as_group(private, c) for c in judged if not c.reasons}
-        failures = failing_groups(private, list(tried.values()), arguments)
+        traced = _trace_few_samples(net, as_arguments(example_inputs))
+        judged = [_protect(candidate, wanted) for candidate in candidates(traced.private, traced.found)]
+        tried = {c.layers: as_group(traced.private, c) for c in judged if not c.reasons}
+        failures = failing_groups(traced.private, list(tried.values()), traced.arguments)
     judged = [_with_reason(c, failures.get(tried[c.layers].name) if c.layers in tried else None) for c in judged]
     groups = tuple(tried[candidate.layers] for candidate in judged if not candidate.reasons)
-    protected = tuple(p for candidate in judged if candidate.reasons for p in as_protected(candidate))
+    protected = as_protected([candidate for candidate in judged if candidate.reasons])
+    listed = {name for candidate in judged for name in candidate.layers}
+    protected += unreached(traced.private, traced.found, listed)
     if not groups:
         raise NoPrunableUnitsError(_nothing_left(protected))
-    return Survey(groups, protected, found.tracing, arguments)
+    return Survey(groups, protected, traced.found.tracing, traced.arguments, traced.samples)
+
+
+@dataclass(frozen=True, eq=False)
+class _Traced:
+    """A private copy of the network after tracing, with the arguments it was traced on."""
+
+    private: nn.Module
+    found: Discovered
+    arguments: ExampleInputs
+    samples: int
+
+
+def _trace_few_samples(net: nn.Module, arguments: ExampleInputs) -> _Traced:
+    """Trace the first samples; where the first axis is not one of samples, the inputs as they are, as one sample."""
+    few = first_samples(arguments)
+    try:
+        return _trace(net, few, batch_size(few))
+    except ExampleInputError:
+        if few is arguments:
+            raise
+    return _trace(net, arguments, 1)
+
+
+def _trace(net: nn.Module, arguments: ExampleInputs, samples: int) -> _Traced:
+    private = _private_copy(net)
+    return _Traced(private, discover(private, arguments), arguments, samples)
 
 
 def _private_copy(net: nn.Module) -> nn.Module:
     if any(nn.parameter.is_lazy(parameter) for parameter in net.parameters()):
-        raise ExampleInputError("the network has uninitialised lazy layers: run it once on example inputs first")
-    private = copy.deepcopy(net)
+        raise UnsupportedNetworkError("the network has uninitialised lazy layers: run it once on example inputs first")
+    try:
+        private = copy.deepcopy(net)
+    except Exception as error:
+        raise UnsupportedNetworkError(
+            f"the network cannot be copied ({type(error).__name__}: {error}); copy.deepcopy(net) must work"
+        ) from error
     for parameter in private.parameters():
         parameter.grad = None
     return private
-
-
-def _discover_on_few_samples(private: nn.Module, arguments: ExampleInputs) -> Any:
-    """A network may tie its first axis to something else than samples; then all of the inputs are used."""
-    few = first_samples(arguments)
-    if few is arguments:
-        return arguments, discover(private, arguments)
-    try:
-        return few, discover(private, few)
-    except ExampleInputError:
-        return arguments, discover(private, arguments)
 
 
 def _check_names(net: nn.Module, wanted: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from . import layers
+from .inputs import tensors_in
 
 
 @dataclass(eq=False)
@@ -16,13 +17,13 @@ class Tracing:
     """Calls per layer in the order of the first call, and output positions of linear and convolution layers.
 
     A position is one place where the layer's weights are applied: an element of the batch for a linear layer on
-    vectors, a pixel of the output for a convolution, a pixel of the input for a transposed one. `mixing` has the
-    autograd nodes of layers without weights that normalise over channels.
+    vectors, a pixel of the output for a convolution, a pixel of the input for a transposed one. `obstacles`
+    are the autograd nodes of layers whose channels cannot be removed one by one, with the reason.
     """
 
     calls: dict[str, int] = field(default_factory=dict)
     positions: dict[str, int] = field(default_factory=dict)
-    mixing: dict[Any, str] = field(default_factory=dict)
+    obstacles: dict[Any, str] = field(default_factory=dict)
 
     @contextmanager
     def watching(self, net: nn.Module) -> Iterator[None]:
@@ -39,8 +40,9 @@ class Tracing:
             self.calls[name] = self.calls.get(name, 0) + 1
             if isinstance(module, nn.Linear | _ConvNd) and isinstance(output, Tensor):
                 self.positions[name] = self.positions.get(name, 0) + _positions(module, given, output)
-            if isinstance(module, nn.LocalResponseNorm):
-                self.mixing[output.grad_fn] = f"LocalResponseNorm {name!r}"
+            if layers.is_opaque(module):
+                reason = layers.distrust(module, name)
+                self.obstacles |= {tensor.grad_fn: reason for tensor in tensors_in(output) if reason is not None}
 
         return record
 

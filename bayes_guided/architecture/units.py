@@ -1,7 +1,7 @@
 """Coupled channels to groups of units: which layers a group couples, what its rows hold, why others are protected."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,9 @@ from . import layers
 from .channel_graph import Passage, Station, couple_channels
 from .discovery import Discovered
 from .unit_group import Cut, ProtectedLayer, RowBlock, UnitGroup
+
+SHOWN_REASONS = 2
+"""A residual stream can run under dozens of norms: the first reasons say enough."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +62,7 @@ def _reasons_by_unit(net: nn.Module, passages: list[Passage]) -> dict[int, list[
             module = net.get_submodule(passage.station.layer)
             channels = layers.out_channels(module) if passage.station.side == "out" else layers.in_channels(module)
             if channels is not None and passage.position.size and passage.position[-1] >= channels:
-                given.append(f"its channels could not be followed into {passage.station.layer!r}")
+                given.append(f"has channels that could not be followed into {passage.station.layer!r}")
         if given:
             for unit in np.unique(passage.unit).tolist():
                 reasons[unit] += given
@@ -112,7 +115,7 @@ def _flag_unlike(net: nn.Module, groups: list[Candidate]) -> list[Candidate]:
                 owners[name].append(group)
     unlike = {id(g): name for name, several in owners.items() if len(several) > 1 for g in several}
     return [
-        Candidate(g.index, (*g.reasons, f"units of {unlike[id(g)]!r} own rows of unequal size or couple unequally"))
+        Candidate(g.index, (*g.reasons, f"has units in {unlike[id(g)]!r} that own rows of unequal size or couple unequally"))
         if id(g) in unlike
         else g
         for g in groups
@@ -143,7 +146,31 @@ def as_group(net: nn.Module, candidate: Candidate) -> UnitGroup:
     return UnitGroup(name, candidate.size, sum(b.size for b in blocks), tuple(blocks), tuple(cuts))
 
 
-def as_protected(candidate: Candidate) -> list[ProtectedLayer]:
-    """One entry per layer of a protected group."""
-    reason = "; ".join(candidate.reasons)
-    return [ProtectedLayer(name, candidate.size, reason) for name in candidate.layers]
+def as_protected(protected: Sequence[Candidate]) -> tuple[ProtectedLayer, ...]:
+    """One entry per layer of protected groups; a layer in several of them has all their units and the first's reason."""
+    reasons: dict[str, str] = {}
+    sizes: dict[str, int] = defaultdict(int)
+    for candidate in protected:
+        for name in candidate.layers:
+            reasons.setdefault(name, _summary(candidate.reasons))
+            sizes[name] += candidate.size
+    return tuple(ProtectedLayer(name, sizes[name], reason) for name, reason in reasons.items())
+
+
+def unreached(net: nn.Module, found: Discovered, listed: Collection[str]) -> tuple[ProtectedLayer, ...]:
+    """Linear layers and convolutions that the trace did not meet, so that nothing is known of their units."""
+    layer_names = (name for name, _ in net.named_modules() if name not in listed and _is_producer(net, name))
+    return tuple(
+        ProtectedLayer(
+            name,
+            layers.out_channels(net.get_submodule(name)) or 0,
+            "has no gradient path to the output" if name in found.tracing.calls else "is not called in the forward pass",
+        )
+        for name in layer_names
+    )
+
+
+def _summary(reasons: Sequence[str]) -> str:
+    shown = "; ".join(reasons[:SHOWN_REASONS])
+    more = len(reasons) - SHOWN_REASONS
+    return f"{shown}; and {more} more such" if more > 0 else shown

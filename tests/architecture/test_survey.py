@@ -7,8 +7,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from bayes_guided import nets
 from bayes_guided.architecture import Architecture
-from bayes_guided.exceptions import ExampleInputError, NoPrunableUnitsError, ProtectedGroupError
+from bayes_guided.exceptions import ExampleInputError, NoPrunableUnitsError, ProtectedGroupError, UnsupportedNetworkError
 from tests.architecture.zoo import Case, Residual, architecture, every_case, mlp
 
 
@@ -25,15 +26,30 @@ def test_finds_the_units_and_says_why_others_are_protected(case: Case) -> None:
 @every_case
 def test_every_producing_layer_is_in_a_group_or_protected(case: Case) -> None:
     found = architecture(case)
-    listed = {name for group in found.groups for name in group.layers} | {layer.name for layer in found.protected}
-    called: list[str] = []
-    net = case.net()
-    for name, module in net.named_modules():
-        if isinstance(module, nn.Linear | nn.modules.conv._ConvNd):
-            module.register_forward_hook(lambda *_, name=name: called.append(name))
-    example = case.example()
-    net(**example) if isinstance(example, dict) else net(*example if isinstance(example, tuple) else (example,))
-    assert set(called) <= listed
+    listed = [name for group in found.groups for name in group.layers] + [layer.name for layer in found.protected]
+    producing = {n for n, m in case.net().named_modules() if isinstance(m, nn.Linear | nn.modules.conv._ConvNd)}
+    assert sorted(name for name in listed if name in producing) == sorted(producing)
+
+
+def test_layers_without_a_path_to_the_output_are_listed() -> None:
+    class Detached(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.backbone, self.hidden, self.out = nn.Linear(5, 8), nn.Linear(8, 6), nn.Linear(6, 2)
+            self.spare = nn.Linear(5, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            with torch.no_grad():
+                x = functional.relu(self.backbone(x))
+            return self.out(functional.relu(self.hidden(x)))
+
+    found = Architecture.from_module(Detached(), torch.randn(2, 5))
+    assert {group.name: group.size for group in found.groups} == {"hidden": 6}
+    assert {layer.name: (layer.size, layer.reason) for layer in found.protected} == {
+        "out": (2, "feeds the output"),
+        "backbone": (8, "has no gradient path to the output"),
+        "spare": (4, "is not called in the forward pass"),
+    }
 
 
 @every_case
@@ -99,6 +115,21 @@ def test_coupled_layers_share_a_row() -> None:
     ]
 
 
+def test_the_networks_of_the_package() -> None:
+    found = Architecture.from_module(nets.lenet5(), torch.randn(2, 1, 28, 28))
+    assert {group.name: (group.size, group.row_dim) for group in found.groups} == {
+        "conv1": (20, 26),
+        "conv2": (50, 501),
+        "fc1": (500, 801),
+    }
+    assert found.full().num_parameters == 431_080
+    found = Architecture.from_module(nets.lenet300(), torch.randn(2, 784))
+    assert [group.size for group in found.groups] == [300, 100]
+    net = nets.resnet20()
+    found = Architecture.from_module(net, torch.randn(2, 3, 32, 32))
+    assert sorted(group.size for group in found.groups) == 4 * [16] + 4 * [32] + 4 * [64]
+
+
 def test_a_user_protects_a_layer_by_name_or_by_its_container() -> None:
     net = nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Sequential(nn.Linear(8, 6), nn.ReLU()), nn.Linear(6, 3))
     by_name = Architecture.from_module(net, torch.randn(2, 5), protect=["0"])
@@ -140,9 +171,18 @@ def test_inputs_that_do_not_run(example: object, words: str) -> None:
     assert all(module.training for module in net.modules())
 
 
-def test_lazy_layers_must_be_initialised_first() -> None:
-    with pytest.raises(ExampleInputError, match="lazy"):
+def test_networks_that_cannot_be_copied() -> None:
+    with pytest.raises(UnsupportedNetworkError, match="lazy"):
         Architecture.from_module(nn.Sequential(nn.LazyLinear(4), nn.ReLU(), nn.Linear(4, 2)), torch.randn(2, 5))
+    net = mlp(nn.ReLU())
+    net.cache = net[0].weight * 2
+    with pytest.raises(UnsupportedNetworkError, match="cannot be copied"):
+        Architecture.from_module(net, torch.randn(2, 5))
+
+
+def test_a_single_sample_without_batch_axis() -> None:
+    found = Architecture.from_module(mlp(nn.ReLU()), torch.randn(5))
+    assert found.full().macs == 5 * 8 + 8 * 6 + 6 * 3
 
 
 def test_an_output_without_gradient_is_refused() -> None:

@@ -299,6 +299,21 @@ class TokenMLP(nn.Module):
         return self.out(functional.relu(self.second(functional.relu(self.first(x)).flatten(1))))
 
 
+class Recurrent(nn.Module):
+    """A recurrent layer between two linear ones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before = nn.Linear(3, 6)
+        self.gru = nn.GRU(6, 5, batch_first=True)
+        self.after = nn.Linear(5, 7)
+        self.out = nn.Linear(7, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.gru(functional.relu(self.before(x)))[0][:, -1]
+        return self.out(functional.relu(self.after(x)))
+
+
 def frozen() -> nn.Module:
     net = nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 3))
     for parameter in net[0].parameters():
@@ -505,6 +520,34 @@ CASES = [
         {"0": "GroupNorm '1'"},
     ),
     Case(
+        "rms_norm",
+        lambda: nn.Sequential(nn.Linear(5, 8), nn.RMSNorm(8), nn.ReLU(), nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 3)),
+        vectors(),
+        {"3": 6},
+        {"0": "RMSNorm '1'"},
+    ),
+    Case("recurrent", Recurrent, lambda: torch.randn(2, 4, 3), {"after": 7}, {"before": "type GRU"}),
+    Case(
+        "gated_linear_unit",
+        lambda: nn.Sequential(nn.Linear(5, 8), nn.GLU(), nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 3)),
+        vectors(),
+        {"0": 4, "2": 6},
+    ),
+    Case(
+        "pixel_shuffle",
+        lambda: nn.Sequential(
+            nn.Conv2d(3, 8, 1),
+            nn.PixelShuffle(2),
+            nn.ReLU(),
+            nn.Conv2d(2, 5, 1),
+            nn.PixelUnshuffle(2),
+            nn.ReLU(),
+            nn.Conv2d(20, 2, 1),
+        ),
+        images(),
+        {"0": 2, "3": 5},
+    ),
+    Case(
         "local_response_norm",
         lambda: nn.Sequential(nn.Conv2d(3, 8, 3), nn.LocalResponseNorm(3, alpha=1.0), nn.Conv2d(8, 6, 3), nn.ReLU(), head(6)),
         images(),
@@ -520,6 +563,7 @@ CASES = [
         vectors(),
         {"0": 8, "2": 6},
     ),
+    Case("shared_prelu", lambda: mlp(nn.PReLU()), vectors(), {"0": 8, "2": 6}),
     Case("conv1d", Encoder1d, lambda: torch.randn(3, 2, 10), {"conv1": 4, "conv2": 5, "fc": 7}),
     Case(
         "conv3d",
