@@ -17,8 +17,9 @@ as $G(1)=1$, $G(z)=\prod_u\frac{z+t_u}{1+t_u}$, which is the law of independent 
 Unique factorisation gives uniqueness. (4) $\mathrm{Var}K=\sum\pi_u(1-\pi_u)\le\sum\pi_u=EK$; a negative binomial
 has variance mean$/p>$ mean. $\square$
 
-A mean width does not say which model is probable: with $EK=12$, costs of slope $0.02$ have the empty model as mode
-and costs of slope $0.2$ a mode of $12$ units (the $0$ and $12$ of the notes, which do not say $U$; $U=30,32,40,50,64$ all give them).
+A mean width does not say which model is probable: with $EK=12$, costs of slope $0.02$ have the empty model as
+mode and costs of slope $0.2$ a mode of $12$ units (the $0$ and $12$ of the notes, which do not say $U$;
+$U=30,32,40,50,64$ all give them).
 
 A computed root of multiplicity $k$ is real only to $\varepsilon^{1/k}$, so realness is judged by its consequence:
 least squares over $\pi\in[0,1]^U$, started at the real parts, must reach the wanted law.

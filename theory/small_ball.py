@@ -2,7 +2,8 @@ r"""P19 (threshold form). The Bayes factor of removing a unit, for priors with a
 
 **Proposition.** Let $f(w_u)=p(D\mid w_u)$, the other weights integrated out, be bounded, and continuous at $0$.
 For any prior of $w_u$ that has mass in every ball around $0$ (its density may be infinite or have a kink there),
-$$\lim_{\tau\to0}\frac{P(\lVert w_u\rVert\le\tau\mid D)}{P(\lVert w_u\rVert\le\tau)}=\frac{p(D\mid w_u=0)}{p(D)}=\mathrm{BF}_{01}.$$
+$$\lim_{\tau\to0}\frac{P(\lVert w_u\rVert\le\tau\mid D)}{P(\lVert w_u\rVert\le\tau)}
+    =\frac{p(D\mid w_u=0)}{p(D)}=\mathrm{BF}_{01}.$$
 
 *Proof.* By Bayes the ratio is the mean of $f/p(D)$ over the prior restricted to the ball, hence between the
 infimum and the supremum of $f/p(D)$ there, and both tend to $f(0)/p(D)$. $\square$
