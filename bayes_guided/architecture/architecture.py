@@ -11,7 +11,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from bayes_guided.exceptions import ArchitectureMismatchError, MaskError, ProtectedGroupError, RowShapeError
-from bayes_guided.types import Masks, Rows
 
 from .costs import Costs, count_costs
 from .description import describe_architecture
@@ -121,7 +120,7 @@ class Architecture:
         """
         return read_rest(self.check(net), self.rest)
 
-    def parameters(self, rows: Rows, rest_vector: Float[Tensor, "rest"]) -> dict[str, Tensor]:
+    def parameters(self, rows: Mapping[str, Tensor], rest_vector: Float[Tensor, "rest"]) -> dict[str, Tensor]:
         """The network's parameters from rows and rest, differentiably: the inverse of `rows` and `rest_vector`.
 
         Made for `torch.func.functional_call`; works under `torch.func` transformations. Where a group owns a whole
@@ -134,7 +133,7 @@ class Architecture:
         self._check_rest(rest_vector)
         return {recipe.name: recipe.build(rows, rest_vector) for recipe in self.recipes}
 
-    def write_rows(self, net: nn.Module, rows: Rows, rest: Float[Tensor, "rest"] | None = None) -> None:
+    def write_rows(self, net: nn.Module, rows: Mapping[str, Tensor], rest: Float[Tensor, "rest"] | None = None) -> None:
         """Write rows, and the rest if given, into the network's parameters in place; nothing is written on error.
 
         Raises:
@@ -153,7 +152,7 @@ class Architecture:
         """The sub-architecture with every unit present."""
         return SubArchitecture(self, {g.name: torch.ones(g.size, dtype=torch.bool) for g in self.groups})
 
-    def sub_architecture(self, masks: Masks, *, allow_empty: bool = False) -> SubArchitecture:
+    def sub_architecture(self, masks: Mapping[str, Tensor], *, allow_empty: bool = False) -> SubArchitecture:
         """The sub-architecture with these units (True: present); groups that are not named are full.
 
         Raises:
@@ -194,7 +193,7 @@ class Architecture:
                 )
         return parameters
 
-    def _check_rows(self, rows: Rows) -> None:
+    def _check_rows(self, rows: Mapping[str, Tensor]) -> None:
         unknown = set(rows) - {group.name for group in self.groups}
         if unknown:
             raise RowShapeError(f"rows for unknown groups {sorted(unknown)}")

@@ -1,6 +1,7 @@
 """Reduction: a smaller network that computes what the network with silent units computes."""
 
 import copy
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -32,7 +33,9 @@ def reduce(net: nn.Module, sub: SubArchitecture) -> nn.Module:
     if difference > TOLERANCE:
         # Rounding in a deep float32 network can exceed the tolerance: double precision tells it from a mistake.
         _, difference = _cut(copy.deepcopy(net).double(), sub)
-    if not difference <= TOLERANCE:
+    if math.isnan(difference):
+        raise ReductionError("the outputs are not finite on the example inputs: the reduction cannot be checked")
+    if difference > TOLERANCE:
         raise ReductionError(
             f"the outputs of the reduced network differ by {difference:.1e} of the largest output (allowed {TOLERANCE:.0e}): "
             "the network uses its channels in a way that removal changes; protect the layers concerned"

@@ -12,23 +12,31 @@ from .inputs import ExampleInputs, like_parameters
 from .removal import remove_channels, removed_channels, zero_readers, zero_rows
 from .unit_group import UnitGroup
 
+Shapes = list[torch.Size]
+
 
 def failing_groups(net: nn.Module, groups: Sequence[UnitGroup], arguments: ExampleInputs) -> dict[str, str]:
     """Reasons, by group name, why removing units of a group does not give what silencing them gives.
 
     `net` is a private copy in evaluation mode. Half of the units of every group are removed at once; only if that
-    fails are the groups tried one by one, and then together again.
+    fails are the groups tried one by one, and then together again. In training mode the network must still run and
+    put out the same shapes, if it does so with all units: it may have layers that only training uses.
     """
-    if _difference(net, groups, arguments) is None:
+    training = _training_shapes(copy.deepcopy(net), arguments)
+
+    def failure(some: Sequence[UnitGroup]) -> str | None:
+        return _failure(net, some, arguments, training) if some else None
+
+    if failure(groups) is None:
         return {}
-    alone = {group.name: _difference(net, [group], arguments) for group in groups}
+    alone = {group.name: failure([group]) for group in groups}
     failures = {name: reason for name, reason in alone.items() if reason is not None}
-    trusted: list[UnitGroup] = []
     remaining = [group for group in groups if group.name not in failures]
-    if _difference(net, remaining, arguments) is None:
+    if failure(remaining) is None:
         return failures
+    trusted: list[UnitGroup] = []
     for group in remaining:
-        reason = _difference(net, [*trusted, group], arguments)
+        reason = failure([*trusted, group])
         if reason is None:
             trusted.append(group)
         else:
@@ -36,26 +44,30 @@ def failing_groups(net: nn.Module, groups: Sequence[UnitGroup], arguments: Examp
     return failures
 
 
-def _difference(net: nn.Module, groups: Sequence[UnitGroup], arguments: ExampleInputs) -> str | None:
+def _failure(net: nn.Module, groups: Sequence[UnitGroup], arguments: ExampleInputs, training: Shapes | None) -> str | None:
     """Why the network without half of the units of `groups` differs from the one where they are silent, or None."""
-    if not groups:
-        return None
+    trial = copy.deepcopy(net)
     try:
-        difference = _gap_of_trial(copy.deepcopy(net), groups, arguments)
+        difference = _gap_of_trial(trial, groups, arguments)
         if difference > TOLERANCE and math.isfinite(difference):
             # Rounding in a deep float32 network can exceed the tolerance: double precision tells it from a mistake.
             double = copy.deepcopy(net).double()
             difference = _gap_of_trial(double, groups, like_parameters(arguments, double))
     except Exception as error:  # noqa: BLE001  a network may raise anything; the reason is reported
         return f"belongs to a network that fails without some units ({type(error).__name__}: {_first_line(error)})"
+    if math.isnan(difference):
+        return "belongs to a network whose output is not finite, so that no removal can be checked"
     if math.isinf(difference):
         return "changes the shape of the output when units are removed"
     if difference > TOLERANCE:
         return "has channels that the network mixes: removing units is not the same as setting them to zero"
+    if training is not None and _training_shapes(trial, arguments) != training:
+        return "is used in training mode by something that does not lose units with it"
     return None
 
 
 def _gap_of_trial(trial: nn.Module, groups: Sequence[UnitGroup], arguments: ExampleInputs) -> float:
+    """How far cutting half of the units of `trial` in place is from silencing them first."""
     generator = torch.Generator().manual_seed(0)
     removed = removed_channels(groups, _half_of_the_units(groups, generator))
     with torch.no_grad():
@@ -65,6 +77,16 @@ def _gap_of_trial(trial: nn.Module, groups: Sequence[UnitGroup], arguments: Exam
         expected = outputs(trial, arguments)
         remove_channels(trial, removed)
         return gap(expected, outputs(trial, arguments))
+
+
+def _training_shapes(trial: nn.Module, arguments: ExampleInputs) -> Shapes | None:
+    """Shapes of the outputs in training mode, None where the network does not run in it."""
+    trial.train()
+    with torch.no_grad():
+        try:
+            return [tensor.shape for tensor in outputs(trial, arguments)]
+        except Exception:  # noqa: BLE001  for example a BatchNorm that sees one value per channel
+            return None
 
 
 def _first_line(error: Exception) -> str:

@@ -14,6 +14,9 @@ from .channel_graph import Passage, Station, couple_channels
 from .discovery import Discovered
 from .unit_group import Cut, ProtectedLayer, RowBlock, UnitGroup
 
+UNFOLLOWED = "has channels that could not be followed into"
+NOT_CALLED = "is not called as a layer of its own in the forward pass"
+
 SHOWN_REASONS = 2
 """A residual stream can run under dozens of norms: the first reasons say enough."""
 
@@ -62,7 +65,7 @@ def _reasons_by_unit(net: nn.Module, passages: list[Passage]) -> dict[int, list[
             module = net.get_submodule(passage.station.layer)
             channels = layers.out_channels(module) if passage.station.side == "out" else layers.in_channels(module)
             if channels is not None and passage.position.size and passage.position[-1] >= channels:
-                given.append(f"has channels that could not be followed into {passage.station.layer!r}")
+                given.append(f"{UNFOLLOWED} {passage.station.layer!r}")
         if given:
             for unit in np.unique(passage.unit).tolist():
                 reasons[unit] += given
@@ -101,6 +104,8 @@ def _merge_reasons(
     index: Mapping[Station, Tensor], labels: Collection[int], reasons: Mapping[int, list[str]]
 ) -> tuple[str, ...]:
     merged = list(dict.fromkeys(reason for unit in labels for reason in reasons.get(unit, ())))
+    # Where the couplings are lost, a layer of an unusual type is the cause and comes first.
+    merged.sort(key=lambda reason: reason.startswith(UNFOLLOWED))
     if len(labels) == 1:
         merged.append("is a single unit")
     return tuple(merged)
@@ -164,7 +169,7 @@ def unreached(net: nn.Module, found: Discovered, listed: Collection[str]) -> tup
         ProtectedLayer(
             name,
             layers.out_channels(net.get_submodule(name)) or 0,
-            "has no gradient path to the output" if name in found.tracing.calls else "is not called in the forward pass",
+            "has no gradient path to the output" if name in found.tracing.calls else NOT_CALLED,
         )
         for name in layer_names
     )

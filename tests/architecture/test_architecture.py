@@ -14,7 +14,8 @@ from bayes_guided.exceptions import (
     ProtectedGroupError,
     RowShapeError,
 )
-from tests.architecture.zoo import Case, Dense, Residual, architecture, every_case, mlp, run
+from tests.architecture.zoo import Case, architecture, every_case, run
+from tests.architecture.zoo_nets import Dense, Residual, mlp
 
 
 @every_case
@@ -147,6 +148,7 @@ def test_write_rows_changes_nothing_on_error() -> None:
         ({**good, "7": good["0"]}, None, "unknown"),
         ({**good, "2": torch.zeros(6, 3)}, None, r"\(6, 3\), not \(6, 9\)"),
         ({**good, "2": good["2"][:5]}, None, r"\(5, 9\)"),
+        ({**good, "2": torch.zeros(6, 9, dtype=torch.int64)}, None, "int64, not floating-point"),
         (good, torch.zeros(3), "21 weights"),
     ]
     for rows, rest, words in bad:
@@ -211,6 +213,7 @@ def test_masks() -> None:
         ({"1": torch.ones(8, dtype=torch.bool)}, "unknown group '1'"),
         ({"0": torch.ones(7, dtype=torch.bool)}, r"shape \(7,\); the group has 8 units"),
         ({"0": torch.ones(1, 8, dtype=torch.bool)}, "shape"),
+        ({"0": torch.ones(8)}, r"dtype torch.float32; it must be torch.bool"),
         ({"0": torch.zeros(8, dtype=torch.bool)}, "leaves no unit"),
     ],
 )

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from bayes_guided.architecture import Architecture, reduce
 from bayes_guided.exceptions import ProtectedGroupError
-from tests.architecture.zoo import Case, Residual, architecture, every_case, mlp, run
+from tests.architecture.zoo import Case, architecture, every_case, run
+from tests.architecture.zoo_nets import Residual, mlp
 
 
 def multiply_accumulates(net: nn.Module, example: Any, batch: int) -> float:

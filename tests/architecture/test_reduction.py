@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from bayes_guided.architecture import Architecture, SubArchitecture, reduce
 from bayes_guided.exceptions import ArchitectureMismatchError, ReductionError
-from tests.architecture.zoo import Case, Residual, architecture, every_case, mlp, run
+from tests.architecture.zoo import Case, architecture, every_case, run
+from tests.architecture.zoo_nets import Residual, mlp
 
 
 def silenced(net: nn.Module, sub: SubArchitecture) -> nn.Module:
@@ -19,7 +20,7 @@ def silenced(net: nn.Module, sub: SubArchitecture) -> nn.Module:
     silent = copy.deepcopy(net)
     rows = sub.architecture.rows(net)
     with torch.no_grad():
-        sub.architecture.write_rows(silent, {name: rows[name] * sub.masks[name][:, None] for name in rows})
+        sub.architecture.write_rows(silent, {name: r * sub.masks[name][:, None].to(r) for name, r in rows.items()})
     return silent
 
 
@@ -175,6 +176,15 @@ def test_a_network_that_mixes_channels_outside_the_example_is_refused() -> None:
         reduce(net, found.sub_architecture({"a": torch.arange(6) < 3}))
 
 
+def test_outputs_that_are_not_finite_are_refused() -> None:
+    net = mlp(nn.ReLU())
+    found = Architecture.from_module(net, torch.randn(4, 5))
+    with torch.no_grad():
+        net[2].bias[0] = float("nan")
+    with pytest.raises(ReductionError, match="not finite"):
+        reduce(net, found.sub_architecture({"0": torch.arange(8) < 3}))
+
+
 def test_an_emptied_group() -> None:
     net = mlp(nn.Sigmoid())
     found = Architecture.from_module(net, torch.randn(4, 5))
@@ -210,3 +220,15 @@ def test_the_callers_random_state_is_kept() -> None:
     before = torch.get_rng_state()
     reduce(net, found.sub_architecture({"0": torch.arange(8) < 3}))
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_found_on_the_cpu_and_reduced_on_cuda() -> None:
+    net = Residual()
+    found = Architecture.from_module(net, torch.randn(2, 3, 8, 8))
+    sub = found.sub_architecture({"stem": torch.arange(6) < 3})
+    small = reduce(net.cuda(), sub)
+    assert all(parameter.is_cuda for parameter in small.parameters())
+    assert_same_outputs(small, silenced(net, sub), torch.randn(2, 3, 8, 8, device="cuda"))
+    assert Architecture.from_module(net, torch.randn(2, 3, 8, 8, device="cuda")).fingerprint == found.fingerprint

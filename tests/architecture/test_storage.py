@@ -11,7 +11,8 @@ from torch import nn
 
 from bayes_guided.architecture import Architecture, load_reduced, reduce, save_reduced
 from bayes_guided.exceptions import ArchitectureMismatchError, CheckpointError
-from tests.architecture.zoo import Case, Residual, architecture, every_case, mlp, run
+from tests.architecture.zoo import Case, architecture, every_case, run
+from tests.architecture.zoo_nets import Residual, mlp
 
 
 @every_case

@@ -10,7 +10,8 @@ from torch.nn import functional
 from bayes_guided import nets
 from bayes_guided.architecture import Architecture
 from bayes_guided.exceptions import ExampleInputError, NoPrunableUnitsError, ProtectedGroupError, UnsupportedNetworkError
-from tests.architecture.zoo import Case, Residual, architecture, every_case, mlp
+from tests.architecture.zoo import Case, architecture, every_case
+from tests.architecture.zoo_nets import Residual, mlp
 
 
 @every_case
@@ -31,6 +32,38 @@ def test_every_producing_layer_is_in_a_group_or_protected(case: Case) -> None:
     assert sorted(name for name in listed if name in producing) == sorted(producing)
 
 
+def test_a_layer_that_only_training_uses_is_seen() -> None:
+    """An auxiliary head reads the trunk in training mode; the trace in evaluation mode cannot know it."""
+
+    class Auxiliary(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.trunk, self.hidden, self.out = nn.Linear(5, 8), nn.Linear(8, 6), nn.Linear(6, 2)
+            self.auxiliary = nn.Linear(8, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
+            x = functional.relu(self.trunk(x))
+            y = self.out(functional.relu(self.hidden(x)))
+            return (y, self.auxiliary(x)) if self.training else y
+
+    found = Architecture.from_module(Auxiliary(), torch.randn(2, 5))
+    assert [group.name for group in found.groups] == ["hidden"]
+    assert {layer.name: layer.reason for layer in found.protected}["trunk"].startswith("is used in training mode")
+
+
+def test_outputs_that_are_not_finite_cannot_be_checked() -> None:
+    class Infinite(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.hidden, self.out = nn.Linear(5, 8), nn.Linear(8, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.out(functional.relu(self.hidden(x))) + float("nan")
+
+    with pytest.raises(NoPrunableUnitsError, match="not finite"):
+        Architecture.from_module(Infinite(), torch.randn(2, 5))
+
+
 def test_layers_without_a_path_to_the_output_are_listed() -> None:
     class Detached(nn.Module):
         def __init__(self) -> None:
@@ -48,7 +81,7 @@ def test_layers_without_a_path_to_the_output_are_listed() -> None:
     assert {layer.name: (layer.size, layer.reason) for layer in found.protected} == {
         "out": (2, "feeds the output"),
         "backbone": (8, "has no gradient path to the output"),
-        "spare": (4, "is not called in the forward pass"),
+        "spare": (4, "is not called as a layer of its own in the forward pass"),
     }
 
 
