@@ -50,25 +50,33 @@ def _cut(net: nn.Module, sub: SubArchitecture) -> tuple[nn.Module, float]:
     for parameter in reduced.parameters():
         parameter.grad = None
     removed = removed_channels(architecture.groups, sub.masks)
-    batches = _test_batches(like_parameters(architecture.example_inputs, net))
     with _evaluating(reduced), torch.no_grad():
         zero_rows(reduced, removed)
+        batches = _test_batches(reduced, like_parameters(architecture.example_inputs, net))
         with watching(reduced, removed) as ranges:
-            expected = [outputs(reduced, batch) for batch in batches]
+            expected = [tensor for batch in batches for tensor in outputs(reduced, batch)]
         fold_constants(reduced, ranges, architecture.groups, sub.masks)
         remove_channels(reduced, removed)
         try:
-            actual = [outputs(reduced, batch) for batch in batches]
+            actual = [tensor for batch in batches for tensor in outputs(reduced, batch)]
         except Exception as error:
             raise ReductionError(
                 f"the network does not run at the widths {sub.widths} ({type(error).__name__}: {error}): keep more units"
             ) from error
-    return reduced, max(gap(before, after) for before, after in zip(expected, actual, strict=True))
+    return reduced, gap(expected, actual)
 
 
-def _test_batches(arguments: ExampleInputs) -> list[ExampleInputs]:
-    """The example inputs, and a random variation that shows what depends on the input."""
-    return [arguments, perturbed(arguments, torch.Generator().manual_seed(0))]
+def _test_batches(net: nn.Module, arguments: ExampleInputs) -> list[ExampleInputs]:
+    """The example inputs, and a random variation that shows what depends on the input.
+
+    The variation is left out where the network does not take it: an index out of range, the logarithm of a negative.
+    """
+    variation = perturbed(arguments, torch.Generator().manual_seed(0))
+    try:
+        finite = all(bool(tensor.isfinite().all()) for tensor in outputs(net, variation))
+    except Exception:  # noqa: BLE001  the network may raise anything on inputs that its user did not choose
+        finite = False
+    return [arguments, variation] if finite else [arguments]
 
 
 @contextmanager

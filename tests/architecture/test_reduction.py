@@ -176,6 +176,21 @@ def test_a_network_that_mixes_channels_outside_the_example_is_refused() -> None:
         reduce(net, found.sub_architecture({"a": torch.arange(6) < 3}))
 
 
+def test_a_network_that_takes_only_positive_inputs() -> None:
+    class Logarithm(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = mlp(nn.Sigmoid())
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.net(torch.log(x))
+
+    net, x = Logarithm(), torch.rand(4, 5) + 0.1
+    found = Architecture.from_module(net, x)
+    sub = found.sub_architecture({"net.0": torch.arange(8) < 3})
+    assert_same_outputs(reduce(net, sub), silenced(net, sub), x)
+
+
 def test_outputs_that_are_not_finite_are_refused() -> None:
     net = mlp(nn.ReLU())
     found = Architecture.from_module(net, torch.randn(4, 5))
