@@ -63,28 +63,39 @@ def linear() -> Guidance:
 
 
 def polynomial(power: float) -> Guidance:
-    """Guidance proportional to (u + 1)^power."""
+    """Guidance proportional to (u + 1)^power; a negative power presses the first units hardest.
+
+    Raises:
+        GuidanceError: if the power is not finite, or (when the guidance is used) so large that coefficients vanish.
+    """
     _require_finite("power", power)
-    return _Profile(lambda units: _places(units) ** power)
+    return _Profile(lambda units: _positive(f"polynomial({power})", _places(units) ** power))
 
 
 def exponential(rate: float) -> Guidance:
-    """Guidance proportional to exp(rate * u / U): the last unit is pressed about e^rate times as hard as the first."""
+    """Guidance proportional to exp(rate * u / U): the last unit is pressed about e^rate times as hard as the first.
+
+    Raises:
+        GuidanceError: if the rate is not finite, or (when the guidance is used) so large that coefficients vanish.
+    """
     _require_finite("rate", rate)
-    return _Profile(lambda units: torch.exp(rate * (_places(units) - 1)))
+    return _Profile(lambda units: _positive(f"exponential({rate})", torch.exp(rate * (_places(units) - 1))))
 
 
 def step(free: float) -> Guidance:
     """Guidance 0 (protected) for the first `free` units of each group, equal for the others.
 
-    `free` is a count if it is 1 or more, else a fraction of the group.
+    `free` is a count if it is 1 or more, else a fraction of the group, rounded to whole units.
+
+    Raises:
+        GuidanceError: if `free` is negative, not finite, or a count that is not whole.
     """
     _require_finite("free", free)
-    if free < 0:
-        raise GuidanceError(f"step(free={free}): the number of free units is negative; give 0 or more.")
+    if free < 0 or (free > 1 and free != int(free)):
+        raise GuidanceError(f"step(free={free}): give a whole number of units, or a fraction from 0 up to 1.")
 
     def shape(units: int) -> Float[Tensor, "units"]:
-        count = int(free) if free >= 1 else int(free * units)
+        count = int(free) if free >= 1 else round(free * units)
         return (torch.arange(units) >= count).double()
 
     return _Profile(shape)
@@ -95,6 +106,9 @@ def cost(kind: Literal["parameters", "macs"]) -> Guidance:
 
     `kind` is "parameters" (count) or "macs" (multiply-accumulates). Units of one group cost the same, so this guidance
     differs across groups: combine it with a profile as `linear().across(cost("macs"))`.
+
+    Raises:
+        GuidanceError: if the kind is unknown.
     """
     if kind not in ("parameters", "macs"):
         raise GuidanceError(f'cost("{kind}") is unknown; give "parameters" or "macs".')
@@ -108,12 +122,13 @@ def custom(
 ) -> Guidance:
     """Guidance from a function of the group, or from a tensor per group name.
 
-    With `normalise` each group's coefficients are divided by their mean. Groups that a mapping leaves out get 1.
+    With `normalise` each group's coefficients are divided by their mean. Groups that a mapping leaves out get 1. Given to
+    `across`, its factors are the groups' means before that, with `normalise` divided by their own mean.
     """
     return _Custom(values, normalise)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Profile(Guidance):
     """A shape along the units of any group."""
 
@@ -127,7 +142,7 @@ class _Profile(Guidance):
 
 
 class _PerGroup(Guidance):
-    """The same coefficient for all units of a group."""
+    """The same coefficient, the group's factor, for all units of a group."""
 
     def coefficients(self, architecture: Architecture) -> Coefficients:
         factors = self.group_factors(architecture)
@@ -137,7 +152,7 @@ class _PerGroup(Guidance):
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Cost(_PerGroup):
     kind: Literal["parameters", "macs"]
 
@@ -149,7 +164,7 @@ class _Cost(_PerGroup):
         return values * sizes.sum() / (values @ sizes)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Custom(Guidance):
     values: Callable[[UnitGroup], Float[Tensor, "units"]] | Mapping[str, Float[Tensor, "units"]]
     normalise: bool
@@ -157,21 +172,21 @@ class _Custom(Guidance):
     def coefficients(self, architecture: Architecture) -> Coefficients:
         if isinstance(self.values, Mapping):
             _require_groups(architecture, self.values)
-        return {group.name: self._of(group) for group in architecture.groups}
-
-    def _of(self, group: UnitGroup) -> Float[Tensor, "units"]:
-        if isinstance(self.values, Mapping):
-            given = self.values.get(group.name, torch.ones(group.size))
-        else:
-            given = self.values(group)
-        raw = _checked(group, torch.as_tensor(given, dtype=torch.float64).detach().cpu())
-        return _mean_one(raw) if self.normalise else raw
+        return {group.name: self._scaled(self._of(group)) for group in architecture.groups}
 
     def group_factors(self, architecture: Architecture) -> Float[Tensor, "groups"]:
-        return torch.stack([values.mean() for values in self.coefficients(architecture).values()])
+        return self._scaled(torch.stack([self._of(group).mean() for group in architecture.groups]))
+
+    def _scaled(self, values: Float[Tensor, "units"]) -> Float[Tensor, "units"]:
+        return _mean_one(values) if self.normalise else values
+
+    def _of(self, group: UnitGroup) -> Float[Tensor, "units"]:
+        values = self.values
+        given = values.get(group.name, torch.ones(group.size)) if isinstance(values, Mapping) else values(group)
+        return _checked(group, torch.as_tensor(given, dtype=torch.float64).detach().cpu())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Factors(_PerGroup):
     """Plain factors of named groups."""
 
@@ -182,7 +197,7 @@ class _Factors(_PerGroup):
         return torch.tensor([self.factors.get(group.name, 1.0) for group in architecture.groups], dtype=torch.float64)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Across(Guidance):
     base: Guidance
     factors: Guidance
@@ -202,6 +217,16 @@ class _Across(Guidance):
 def _places(units: int) -> Float[Tensor, "units"]:
     """The units' places in (0, 1]: 1/U, 2/U, ..., 1."""
     return torch.arange(1, units + 1, dtype=torch.float64) / units
+
+
+def _positive(profile: str, values: Float[Tensor, "units"]) -> Float[Tensor, "units"]:
+    """Values that were meant to be positive: one that rounds to 0 would protect its unit in silence."""
+    if not bool(((values > 0) & torch.isfinite(values)).all()):
+        raise GuidanceError(
+            f"{profile} spreads {len(values)} units over more than floating point holds, so that some would count as "
+            "protected; give a smaller number."
+        )
+    return values
 
 
 def _mean_one(values: Float[Tensor, "units"]) -> Float[Tensor, "units"]:
@@ -236,13 +261,9 @@ def _require_groups(architecture: Architecture, given: Mapping[str, object]) -> 
     reasons = {layer.name: layer.reason for layer in architecture.protected}
     for name in given:
         if name in reasons:
-            raise ProtectedGroupError(
-                f"guidance was given for '{name}', which is protected ({reasons[name]}); leave it out."
-            )
+            raise ProtectedGroupError(f"guidance was given for '{name}', which is protected ({reasons[name]}); leave it out.")
         if name not in names:
-            raise ProtectedGroupError(
-                f"guidance was given for '{name}', which is no group; the groups are {sorted(names)}."
-            )
+            raise ProtectedGroupError(f"guidance was given for '{name}', which is no group; the groups are {sorted(names)}.")
 
 
 def _require_finite(name: str, value: float) -> None:

@@ -8,9 +8,10 @@ import pyro
 import torch
 from jaxtyping import Float
 from pyro import distributions as dist
+from pyro.distributions.torch_distribution import TorchDistributionMixin
 from torch import Tensor, nn
 
-from bayes_guided.exceptions import LabelError, StrengthError
+from bayes_guided.exceptions import CheckpointError, LabelError, StrengthError
 
 _NOISE_PRIOR = (0.0, 1.0)
 """Location and scale of log sigma under the prior of a learned noise scale, for standardised targets."""
@@ -23,7 +24,7 @@ class Likelihood(nn.Module, ABC):
     """What the mean of `error` is called once summed up: "error" (a fraction) or "RMSE" (its square root)."""
 
     @abstractmethod
-    def distribution(self, outputs: Float[Tensor, "batch ..."]) -> dist.TorchDistribution:
+    def distribution(self, outputs: Float[Tensor, "batch ..."]) -> TorchDistributionMixin:
         """The distribution of the targets, batch shape (batch,)."""
 
     @abstractmethod
@@ -42,9 +43,12 @@ class Likelihood(nn.Module, ABC):
     def mean(self, outputs: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
         """The mean of the targets: class probabilities, a rate, or the outputs themselves."""
 
+    @abstractmethod
     def log_prob(self, outputs: Float[Tensor, "batch ..."], targets: Tensor) -> Float[Tensor, "batch"]:
-        """Log likelihood of each case, in nats."""
-        return self.distribution(outputs).log_prob(targets)
+        """Log likelihood of each case, in nats: `distribution(outputs).log_prob(targets)`, without its checks.
+
+        It is the inner loop of every fit, and outputs that are NaN give NaN here, so that a fit can say where it diverged.
+        """
 
     def observe(self, outputs: Float[Tensor, "batch ..."], targets: Tensor | None) -> Tensor:
         """The Pyro site "targets", inside the caller's data plate."""
@@ -53,6 +57,10 @@ class Likelihood(nn.Module, ABC):
     def sample_parameters(self) -> "Likelihood":
         """The likelihood with its own parameters drawn at Pyro sites; itself where it has none."""
         return self
+
+    def initial_values(self) -> dict[str, Tensor]:
+        """The likelihood's own parameters at the sites of `sample_parameters`; empty where it has none."""
+        return {}
 
     def penalty(self) -> Float[Tensor, ""]:
         """Minus the log prior density of the likelihood's own parameters, without constants, in nats."""
@@ -64,12 +72,12 @@ class Categorical(Likelihood):
 
     error_name = "error"
 
-    def distribution(self, outputs: Float[Tensor, "batch classes"]) -> dist.Categorical:
+    def distribution(self, outputs: Float[Tensor, "batch classes"]) -> TorchDistributionMixin:
         """Categorical with the outputs as logits."""
         return dist.Categorical(logits=outputs)
 
     def log_prob(self, outputs: Float[Tensor, "batch classes"], targets: Tensor) -> Float[Tensor, "batch"]:
-        """Log probability of each label, in nats; the fused form, since it is every fit's inner loop."""
+        """Log probability of each label, in nats."""
         return -nn.functional.cross_entropy(outputs, targets, reduction="none")
 
     def check(self, targets: Tensor, outputs: Float[Tensor, "batch ..."]) -> None:
@@ -100,9 +108,14 @@ class Bernoulli(Likelihood):
 
     error_name = "error"
 
-    def distribution(self, outputs: Float[Tensor, "batch ..."]) -> dist.TorchDistribution:
+    def distribution(self, outputs: Float[Tensor, "batch ..."]) -> TorchDistributionMixin:
         """Independent Bernoulli with the outputs as logits."""
         return _per_case(dist.Bernoulli(logits=_drop_single(outputs)))
+
+    def log_prob(self, outputs: Float[Tensor, "batch ..."], targets: Tensor) -> Float[Tensor, "batch"]:
+        """Log probability of each case, in nats."""
+        logits = _drop_single(outputs)
+        return -_summed(nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="none"))
 
     def check(self, targets: Tensor, outputs: Float[Tensor, "batch ..."]) -> None:
         """Targets are floating 0 or 1, shaped as the outputs."""
@@ -113,7 +126,7 @@ class Bernoulli(Likelihood):
     def error(self, outputs: Float[Tensor, "batch ..."], targets: Tensor) -> Float[Tensor, "batch"]:
         """Fraction of a case's outputs on the wrong side."""
         wrong = ((_drop_single(outputs) > 0) != (targets > 0.5)).to(outputs.dtype)
-        return wrong.reshape(len(wrong), -1).mean(dim=1)
+        return wrong.flatten(1).mean(dim=1) if wrong.dim() > 1 else wrong
 
     def mean(self, outputs: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
         """Probability of 1."""
@@ -123,31 +136,53 @@ class Bernoulli(Likelihood):
 class Normal(Likelihood):
     """Real targets with normal noise around outputs of shape (batch,), (batch, 1) or (batch, outputs).
 
-    `scale` is the noise's standard deviation; without it the scale is learned under a LogNormal(0, 1) prior. The MAP is
-    taken of the density in the scale itself, as Pyro's AutoDelta does (P8).
-
-    Raises:
-        StrengthError: if the scale is not positive and finite.
+    `scale` is the noise's standard deviation; without it the scale is learned, as the parameter `log_scale`, under a
+    LogNormal(0, 1) prior. The MAP is taken of the density in the scale itself, as Pyro's AutoDelta does (P8).
     """
 
     error_name = "RMSE"
 
-    log_scale: Tensor
+    log_scale: nn.Parameter | None
 
-    def __init__(self, scale: float | Float[Tensor, ""] | None = None) -> None:
+    def __init__(self, scale: float | None = None) -> None:
+        """Noise of a known standard deviation, or learned.
+
+        Raises:
+            StrengthError: if the scale is not positive and finite.
+        """
         super().__init__()
-        self.learned = scale is None
-        if scale is None:
-            self.log_scale = nn.Parameter(torch.zeros(()))
-            return
-        known = torch.as_tensor(scale, dtype=torch.get_default_dtype())
-        if not bool((known > 0) & torch.isfinite(known)):
+        if scale is not None and not 0 < scale < math.inf:
             raise StrengthError(f"Normal(scale={scale}): give a positive finite standard deviation, or none to learn it.")
-        self.register_buffer("log_scale", known.log())
+        self.log_scale = nn.Parameter(torch.zeros(())) if scale is None else None
+        self._scale: float | Tensor | None = scale
 
-    def distribution(self, outputs: Float[Tensor, "batch ..."]) -> dist.TorchDistribution:
+    @property
+    def scale(self) -> float | Tensor:
+        """The noise's standard deviation: a number if it is known, else a scalar tensor."""
+        if self._scale is not None:
+            return self._scale
+        return self._log_scale.exp()
+
+    @property
+    def learned(self) -> bool:
+        """Whether the scale is a parameter."""
+        return self.log_scale is not None
+
+    @property
+    def _log_scale(self) -> Float[Tensor, ""]:
+        if self.log_scale is None:
+            raise StrengthError("the scale of this likelihood is known, so it has no log_scale; read `scale`.")
+        return self.log_scale
+
+    def distribution(self, outputs: Float[Tensor, "batch ..."]) -> TorchDistributionMixin:
         """Independent normal around the outputs."""
-        return _per_case(dist.Normal(_drop_single(outputs), self.log_scale.exp()))
+        return _per_case(dist.Normal(_drop_single(outputs), self.scale))
+
+    def log_prob(self, outputs: Float[Tensor, "batch ..."], targets: Tensor) -> Float[Tensor, "batch"]:
+        """Log density of each case, in nats."""
+        mean, scale = _drop_single(outputs), self.scale
+        log_scale = scale.log() if isinstance(scale, Tensor) else math.log(scale)
+        return -_summed(0.5 * ((targets - mean) / scale).square() + log_scale + 0.5 * math.log(2 * math.pi))
 
     def check(self, targets: Tensor, outputs: Float[Tensor, "batch ..."]) -> None:
         """Targets are floating, shaped as the outputs."""
@@ -165,15 +200,21 @@ class Normal(Likelihood):
         """A copy with its scale drawn at the site "noise_scale"; itself where the scale is known."""
         if not self.learned:
             return self
-        scale = pyro.sample("noise_scale", dist.LogNormal(*(self.log_scale.new_tensor(value) for value in _NOISE_PRIOR)))
-        return Normal(scale)
+        location, spread = (self._log_scale.new_tensor(value) for value in _NOISE_PRIOR)
+        drawn = Normal(scale=1.0)
+        drawn._scale = pyro.sample("noise_scale", dist.LogNormal(location, spread))
+        return drawn
+
+    def initial_values(self) -> dict[str, Tensor]:
+        """The present scale at the site "noise_scale"; empty where it is known."""
+        return {"noise_scale": self._log_scale.detach().exp()} if self.learned else {}
 
     def penalty(self) -> Float[Tensor, ""]:
         """Minus the log density of the learned scale, without constants; 0 where the scale is known."""
         if not self.learned:
-            return torch.zeros((), device=self.log_scale.device)
+            return torch.zeros(())
         location, spread = _NOISE_PRIOR
-        return self.log_scale + (self.log_scale - location).square() / (2 * spread**2)
+        return self._log_scale + (self._log_scale - location).square() / (2 * spread**2)
 
 
 class Poisson(Likelihood):
@@ -181,9 +222,14 @@ class Poisson(Likelihood):
 
     error_name = "RMSE"
 
-    def distribution(self, outputs: Float[Tensor, "batch ..."]) -> dist.TorchDistribution:
+    def distribution(self, outputs: Float[Tensor, "batch ..."]) -> TorchDistributionMixin:
         """Independent Poisson with the outputs as log rates."""
         return _per_case(dist.Poisson(_drop_single(outputs).exp()))
+
+    def log_prob(self, outputs: Float[Tensor, "batch ..."], targets: Tensor) -> Float[Tensor, "batch"]:
+        """Log probability of each case, in nats."""
+        log_rates = _drop_single(outputs)
+        return _summed(targets * log_rates - log_rates.exp() - torch.lgamma(targets + 1))
 
     def check(self, targets: Tensor, outputs: Float[Tensor, "batch ..."]) -> None:
         """Targets are floating whole numbers from 0, shaped as the outputs."""
@@ -205,12 +251,17 @@ def _drop_single(outputs: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..
     return outputs.squeeze(1) if outputs.dim() == 2 and outputs.shape[1] == 1 else outputs
 
 
-def _per_case(density: dist.TorchDistribution) -> dist.TorchDistribution:
+def _per_case(density: TorchDistributionMixin) -> TorchDistributionMixin:
     return density.to_event(len(density.batch_shape) - 1)
 
 
 def _squared_error(mean: Float[Tensor, "batch ..."], targets: Tensor) -> Float[Tensor, "batch"]:
-    return (mean - targets).square().reshape(len(mean), -1).sum(dim=1)
+    return _summed((mean - targets).square())
+
+
+def _summed(values: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch"]:
+    """The sum over a case's outputs."""
+    return values.flatten(1).sum(dim=1) if values.dim() > 1 else values
 
 
 def _check_shape(likelihood: str, targets: Tensor, outputs: Float[Tensor, "batch ..."]) -> None:
@@ -227,19 +278,29 @@ _FAMILIES: dict[str, type[Likelihood]] = {family.__name__: family for family in 
 
 
 def likelihood_to_json(likelihood: Likelihood) -> dict[str, Any]:
-    """The likelihood as plain values, with a noise scale that was learned."""
+    """The likelihood as plain values: its family, and a normal's noise, known ("scale") or learned ("log_scale")."""
     values: dict[str, Any] = {"family": type(likelihood).__name__}
     if isinstance(likelihood, Normal):
-        values |= {"log_scale": float(likelihood.log_scale), "learned": likelihood.learned}
+        if likelihood.log_scale is not None:
+            return values | {"log_scale": float(likelihood.log_scale.detach())}
+        return values | {"scale": float(likelihood.scale)}
     return values
 
 
 def likelihood_from_json(values: dict[str, Any]) -> Likelihood:
-    """The inverse of `likelihood_to_json`."""
-    likelihood = _FAMILIES[values["family"]]()
-    if isinstance(likelihood, Normal):
-        if not values["learned"]:
-            return Normal(math.exp(values["log_scale"]))
-        with torch.no_grad():
-            likelihood.log_scale.fill_(values["log_scale"])
+    """The inverse of `likelihood_to_json`.
+
+    Raises:
+        CheckpointError: if the values describe no likelihood of this version.
+    """
+    family = _FAMILIES.get(str(values.get("family")))
+    if family is None:
+        raise CheckpointError(f"a saved likelihood reads {values}, whose family is none of {sorted(_FAMILIES)}.")
+    if family is not Normal:
+        return family()
+    if "scale" in values:
+        return Normal(values["scale"])
+    likelihood = Normal()
+    with torch.no_grad():
+        likelihood._log_scale.fill_(values["log_scale"])
     return likelihood

@@ -1,6 +1,7 @@
 """The Pyro model: a network whose weights have a structured prior, and a likelihood on its outputs."""
 
 import copy
+from typing import cast
 
 import pyro
 import torch
@@ -8,7 +9,7 @@ from pyro.nn import PyroModule
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from bayes_guided.exceptions import ArchitectureMismatchError, DataError
+from bayes_guided.exceptions import DataError
 from bayes_guided.likelihoods import Likelihood
 from bayes_guided.priors.guided import GuidedPrior
 
@@ -33,12 +34,7 @@ class BayesianNetwork(PyroModule):
             DataError: if `dataset_size` is not positive.
         """
         super().__init__()
-        shapes = {name: parameter.shape for name, parameter in net.named_parameters()}
-        if shapes != dict(prior.architecture.parameter_shapes):
-            raise ArchitectureMismatchError(
-                "the network's parameters are not those of the prior's architecture; build the prior from "
-                "Architecture.from_module of this network."
-            )
+        prior.check(net)
         if dataset_size is not None and dataset_size < 1:
             raise DataError(f"dataset_size={dataset_size}: give the number of training cases, at least 1.")
         self.prior = prior
@@ -47,28 +43,48 @@ class BayesianNetwork(PyroModule):
         self.likelihood = copy.deepcopy(likelihood)
 
     def initial_values(self) -> dict[str, Tensor]:
-        """The network's own weights at the model's sites: a start for guides and chains (`init_to_value`).
+        """The network's own weights (and noise) at the model's sites: a start for guides and chains (`init_to_value`).
 
         Pyro's default start, the median of prior draws, is about 0 for symmetric priors, where every gradient of a ReLU
         network vanishes (P28).
         """
-        architecture, network = self.prior.architecture, self._modules["network"]
+        architecture, (network, likelihood) = self.prior.architecture, self._parts()
         values = {f"rows.{name}": rows.detach().clone() for name, rows in architecture.rows(network).items()}
         if architecture.rest_size:
             values["rest"] = architecture.rest_vector(network).detach().clone()
-        return values
+        return values | likelihood.initial_values()
 
     def forward(self, inputs: Tensor, targets: Tensor | None = None) -> Tensor:
-        """The network's outputs under weights drawn at the sites; observes the targets if they are given."""
-        # Through _modules: attribute access would register every weight in Pyro's global parameter store.
-        network, likelihood = self._modules["network"], self._modules["likelihood"]
+        """The network's outputs under weights drawn at the sites; observes the targets if they are given.
+
+        Raises:
+            DataError: if there are more targets than `dataset_size`.
+            LabelError: if the targets do not fit the likelihood.
+        """
+        network, likelihood = self._parts()
         parameters = self.prior.architecture.parameters(*self._sample_weights(network))
         likelihood = likelihood.sample_parameters()
         outputs = functional_call(network, parameters, (inputs,))
-        batch = len(inputs)
-        with pyro.plate("data", self.dataset_size or batch, subsample=torch.arange(batch)):
+        if targets is not None:
+            likelihood.check(targets, outputs)
+        with self._plate(len(inputs), predicts=targets is None):
             likelihood.observe(outputs, targets)
         return outputs
+
+    def _plate(self, batch: int, *, predicts: bool) -> pyro.plate:
+        """The cases of the batch, out of N; to predict, the batch is all there is."""
+        size = batch if predicts or self.dataset_size is None else self.dataset_size
+        if batch > size:
+            raise DataError(f"a batch of {batch} cases is larger than the data set, dataset_size={size}.")
+        return pyro.plate("data", size, subsample=torch.arange(batch))
+
+    def _parts(self) -> tuple[nn.Module, Likelihood]:
+        """The network and the likelihood, without registering their parameters in Pyro's global store.
+
+        Reading them as attributes of a PyroModule would do that.
+        """
+        network, likelihood = self._modules["network"], self._modules["likelihood"]
+        return cast(nn.Module, network), cast(Likelihood, likelihood)
 
     def _sample_weights(self, network: nn.Module) -> tuple[dict[str, Tensor], Tensor]:
         like = next(network.parameters())

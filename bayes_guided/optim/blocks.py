@@ -1,8 +1,15 @@
 """Rows seen in place: a block of a parameter with its units first."""
 
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+
+State: TypeAlias = defaultdict[Tensor, Any]
+"""A torch optimiser's state: what it keeps for every parameter."""
 
 
 class ParameterBlock:
@@ -26,6 +33,12 @@ class ParameterBlock:
         """The block of a tensor shaped as the parameter (its value, gradient or moment)."""
         moved = tensor.movedim(self.axis, 0)
         return moved if self._index is None else moved[self._index]
+
+    def gradient(self) -> Float[Tensor, "units ..."]:
+        """The block of the parameter's gradient, which exists."""
+        if self.parameter.grad is None:
+            raise RuntimeError("the parameter has no gradient")
+        return self.read(self.parameter.grad)
 
     def write(self, tensor: Float[Tensor, "..."], values: Float[Tensor, "units ..."]) -> None:
         """Puts back values that were read and then changed in place."""
@@ -52,3 +65,16 @@ class ParameterBlock:
         block = self.read(tensor)
         block.copy_(values.reshape(block.shape))
         self.write(tensor, block)
+
+
+@dataclass(frozen=True, eq=False)
+class PenalisedBlock:
+    """A block of the rows, and whether the guidance presses on it (else the ridge does)."""
+
+    block: ParameterBlock
+    guided: bool
+
+    @property
+    def parameter(self) -> nn.Parameter:
+        """The parameter that the block lies in."""
+        return self.block.parameter

@@ -6,10 +6,14 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from bayes_guided.exceptions import ArchitectureMismatchError, ConfigError, DataError
-from bayes_guided.optim.rest_update import RestUpdate
-from bayes_guided.optim.row_update import RowMetric, RowUpdate, WeightMetric
+from bayes_guided.exceptions import ConfigError, DataError
 from bayes_guided.priors.guided import GuidedPrior
+
+from .metrics import Metric, RowMetric, WeightMetric
+from .rest_update import RestUpdate
+from .row_update import RowUpdate
+
+_METRICS: dict[str, type[Metric]] = {"row": RowMetric, "weight": WeightMetric}
 
 
 class ProximalAdam(torch.optim.Optimizer):
@@ -23,7 +27,8 @@ class ProximalAdam(torch.optim.Optimizer):
     Rows of guided units take Adam steps with one second moment per row [Zhang2024, Adam-mini], which makes the proximal
     operator exact and closed in the optimiser's own metric (P22, P24); with `metric="weight"` every weight has its own,
     as in Adam, and the operator takes Newton steps (P23). All other weights take plain Adam steps with the gradient of
-    their ridge. Frozen weights (`requires_grad=False`) stay as they are.
+    their ridge. Weights that are frozen at the start (`requires_grad=False`) stay as they are, and so do weights without a
+    gradient: the penalty is then that of the other weights of their rows.
 
     The first `warmup_steps` take no proximal step: before the second moments mean something, a start at a stationary point
     would lose every unit (P24). `param_groups[0]["strength_scale"]` multiplies the strength, for ramps.
@@ -49,17 +54,14 @@ class ProximalAdam(torch.optim.Optimizer):
         Raises:
             NoMAPError: if the weight prior is unbounded (GroupHorseshoe).
             DataError: if `dataset_size` is not positive.
-            ConfigError: if the learning rate, betas, eps or warm-up are out of range.
+            ConfigError: if the learning rate, betas, eps or warm-up are out of range, or the metric is unknown.
             ArchitectureMismatchError: if the network is not that of the prior's architecture.
         """
         _check_settings(dataset_size, lr, betas, eps, warmup_steps)
+        if metric not in _METRICS:
+            raise ConfigError(f'metric="{metric}": give "row" or "weight".')
+        prior.check(net)
         parameters = dict(net.named_parameters())
-        shapes = {name: parameter.shape for name, parameter in parameters.items()}
-        if shapes != dict(prior.architecture.parameter_shapes):
-            raise ArchitectureMismatchError(
-                "the network's parameters are not those of the prior's architecture; build the prior from "
-                "Architecture.from_module of this network."
-            )
         extra = [parameter for parameter in extra if parameter.requires_grad]
         trained = [parameter for parameter in parameters.values() if parameter.requires_grad] + extra
         defaults = {"lr": lr, "betas": betas, "eps": eps, "strength_scale": 1.0, "step": 0}
@@ -67,9 +69,8 @@ class ProximalAdam(torch.optim.Optimizer):
         self.prior = prior
         self.dataset_size = dataset_size
         self.warmup_steps = warmup_steps
-        row_metric = RowMetric if metric == "row" else WeightMetric
         self._rows = [
-            RowUpdate(group, row_prior, parameters, row_metric())
+            RowUpdate(group, row_prior, parameters, _METRICS[metric]())
             for group, row_prior in zip(prior.architecture.groups, prior.row_priors.values(), strict=True)
         ]
         self._extra = [RestUpdate(parameter, None, None) for parameter in extra]
@@ -79,8 +80,18 @@ class ProximalAdam(torch.optim.Optimizer):
             if parameters[block.parameter].requires_grad
         ]
 
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Refuses parameters that come later, which no step would move.
+
+        Raises:
+            ConfigError: always, once the optimiser is built.
+        """
+        if self.param_groups:
+            raise ConfigError("ProximalAdam takes no further parameter groups; give other parameters as extra=[...].")
+        super().add_param_group(param_group)
+
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         """One step of all parameters that have gradients; returns the closure's loss, if one is given."""
         loss = None
         if closure is not None:
@@ -101,7 +112,7 @@ class ProximalAdam(torch.optim.Optimizer):
 
 
 def _check_settings(dataset_size: int, lr: float, betas: tuple[float, float], eps: float, warmup_steps: int) -> None:
-    if dataset_size < 1:
+    if not dataset_size >= 1:
         raise DataError(f"dataset_size={dataset_size}: give the number of training cases N, at least 1.")
     if not 0 < lr < float("inf"):
         raise ConfigError(f"lr={lr}: give a positive finite learning rate.")

@@ -1,13 +1,12 @@
 """One plain Adam step of the weights that no unit owns, under their ridge."""
 
-from collections.abc import MutableMapping
 from typing import Any
 
 import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-State = MutableMapping[nn.Parameter, dict[str, Any]]
+from .blocks import State
 
 
 class RestUpdate:

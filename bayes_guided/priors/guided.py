@@ -7,10 +7,10 @@ from typing import Literal
 import torch
 from jaxtyping import Bool, Float
 from pyro.distributions import TorchDistribution
-from torch import Tensor
+from torch import Tensor, nn
 
 from bayes_guided.architecture import Architecture, Role, UnitGroup
-from bayes_guided.exceptions import RowShapeError
+from bayes_guided.exceptions import ArchitectureMismatchError, ConfigError, RowShapeError
 from bayes_guided.guidance import Guidance, constant
 from bayes_guided.priors.row_prior import RowPrior
 from bayes_guided.priors.weights import Normal, WeightPrior
@@ -28,6 +28,7 @@ class GuidedPrior:
 
     Raises:
         GuidanceError, ProtectedGroupError: as `Guidance.coefficients`.
+        ConfigError: if `penalised` is neither "row" nor "norm".
     """
 
     architecture: Architecture
@@ -37,7 +38,25 @@ class GuidedPrior:
     penalised: Literal["row", "norm"] = "row"
 
     def __post_init__(self) -> None:
+        if self.penalised not in ("row", "norm"):
+            raise ConfigError(f'GuidedPrior(penalised={self.penalised!r}): give "row" or "norm".')
         self.row_priors  # noqa: B018  bad guidance is refused here, not at the first use
+
+    def check(self, net: nn.Module) -> None:
+        """Refuses a network that this prior does not describe: every parameter is a row's or the rest's, no other exists.
+
+        Raises:
+            ArchitectureMismatchError: if names or shapes of parameters differ from the architecture's.
+        """
+        shapes = {name: tuple(parameter.shape) for name, parameter in net.named_parameters()}
+        expected = dict(self.architecture.parameter_shapes)
+        if shapes == expected:
+            return
+        name = next(name for name in (shapes | expected) if shapes.get(name) != expected.get(name))
+        raise ArchitectureMismatchError(
+            f"parameter {name!r} is {shapes.get(name, 'missing')} in the network and {expected.get(name, 'missing')} in the "
+            "prior's architecture; build the prior from Architecture.from_module of this network."
+        )
 
     @cached_property
     def row_priors(self) -> dict[str, RowPrior]:
@@ -70,9 +89,9 @@ class GuidedPrior:
         """Log density of all rows, and of the rest if it is given, in nats.
 
         Raises:
-            RowShapeError: if a group is missing or has the wrong shape.
+            RowShapeError: if a group is missing, or the rows or the rest have the wrong shape.
         """
-        self._check(rows)
+        self._check(rows, rest)
         parts = [self.distribution(name, row).log_prob(row).sum() for name, row in rows.items()]
         if rest is not None and self.architecture.rest_size:
             parts.append(self.rest_distribution(rest).log_prob(rest))
@@ -87,7 +106,7 @@ class GuidedPrior:
             NoMAPError: if the weight prior is unbounded (GroupHorseshoe).
             RowShapeError: as `log_prob`.
         """
-        self._check(rows)
+        self._check(rows, rest)
         parts = [self.row_priors[name].penalty(row).sum() for name, row in rows.items()]
         if rest is not None:
             parts.append(self.rest.strength * rest.square().sum())
@@ -109,8 +128,10 @@ class GuidedPrior:
         ]
         return torch.cat(parts)
 
-    def _check(self, rows: Rows) -> None:
+    def _check(self, rows: Rows, rest: Float[Tensor, "rest"] | None) -> None:
         expected = {group.name: (group.size, group.row_dim) for group in self.architecture.groups}
         given = {name: tuple(row.shape) for name, row in rows.items()}
         if given != expected:
             raise RowShapeError(f"rows of shapes {given} do not fit this architecture, whose rows are {expected}.")
+        if rest is not None and len(rest) != self.architecture.rest_size:
+            raise RowShapeError(f"the rest has {len(rest)} weights; this architecture's has {self.architecture.rest_size}.")

@@ -71,14 +71,15 @@ def group_factor(norms: Float[Tensor, "units"], kappa: Float[Tensor, "units"]) -
 def group_sqrt_factor(norms: Float[Tensor, "units"], kappa: Float[Tensor, "units"]) -> Float[Tensor, "units"]:
     """The factor by which the prox of `kappa * sqrt(||row||_2)` shrinks a row.
 
-    0 up to `||row|| = 1.5 kappa^(2/3)`; beyond it the larger root of the cubic, so the norm jumps to `kappa^(2/3)`
-    [Xu2012].
+    0 up to `||row|| = 1.5 kappa^(2/3)`; beyond it t^2, t being the largest root of `t^3 - t + s = 0` with
+    `s = kappa / (2 ||row||^1.5)`, so the norm jumps to `kappa^(2/3)` (P22) [Xu2012].
     """
     alive = norms > 1.5 * kappa ** (2 / 3)
-    safe = norms.where(alive, 1.0)
-    angle = torch.arccos((kappa.where(alive, 0.0) / 4 * (safe / 3) ** -1.5).clamp_max(1))
-    factor = (2 / 3) * (1 + torch.cos(2 * math.pi / 3 - (2 / 3) * angle))
-    return factor.where(alive, 0.0)
+    bend = kappa / (2 * norms**1.5).clamp_min(torch.finfo(norms.dtype).tiny)
+    bend = bend.where(alive, 0.0)
+    root = (2 / math.sqrt(3)) * torch.cos(torch.arccos(-1.5 * math.sqrt(3) * bend) / 3)
+    # t^2 = 1 - s / t keeps the shrinkage exact where it is small, and the factor exactly 1 where kappa is 0.
+    return (1 - bend / root).where(alive | (kappa == 0), 0.0)
 
 
 RIDGE = RadialOperator(ridge_factor, weighted_prox.ridge)

@@ -40,8 +40,11 @@ def prior_from_json(architecture: Architecture, values: dict[str, Any]) -> Guide
 
     Raises:
         ArchitectureMismatchError: if the values belong to another architecture.
-        CheckpointError: if the family is unknown to this version.
+        CheckpointError: if the values describe no prior of this version.
     """
+    missing = {"architecture", "weights", "coefficients", "rest", "penalised"} - set(values)
+    if missing or "family" not in values["weights"]:
+        raise CheckpointError(f"the saved prior lacks {sorted(missing) or 'its family'}; it was not saved by bayes_guided.")
     if values["architecture"] != architecture.fingerprint:
         raise ArchitectureMismatchError(
             "the saved prior belongs to another architecture than this network's; build the network with the same class "

@@ -5,24 +5,25 @@ iterations below; the fixed point of training is the same MAP.
 """
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 _MAX_ITERATIONS = 100
+_SCAN = 32
 
 
 def soft_threshold(
     rows: Float[Tensor, "units row"], kappa: Float[Tensor, "units"], metric: Float[Tensor, "units row"]
 ) -> Float[Tensor, "units row"]:
     """The prox of `kappa * ||row||_1`: each entry has its own threshold kappa / D_j."""
-    return torch.nn.functional.relu(rows.abs() - kappa[:, None] / metric).copysign_(rows)
+    return (rows.abs() - kappa[:, None] / metric).clamp_min_(0).copysign_(rows)
 
 
 def ridge(
     rows: Float[Tensor, "units row"], kappa: Float[Tensor, "units"], metric: Float[Tensor, "units row"]
 ) -> Float[Tensor, "units row"]:
     """The prox of `kappa * ||row||_2^2`."""
-    return rows * metric / (metric + 2 * kappa[:, None])
+    return rows / (1 + 2 * kappa[:, None] / metric)
 
 
 def group(
@@ -49,7 +50,7 @@ def group(
             break
         rho = following
     scaled = pulled * rho[:, None] / (metric * rho[:, None] + kappa[:, None])
-    return torch.where(alive[:, None], scaled, torch.zeros_like(rows))
+    return _kept(rows, scaled, kappa, alive)
 
 
 def group_sqrt(
@@ -57,18 +58,63 @@ def group_sqrt(
 ) -> Float[Tensor, "units row"]:
     """The prox of `kappa * sqrt(||row||_2)`.
 
-    A stationary norm satisfies `rho = ||D a / (D + kappa / (2 rho^1.5))||`, whose right side increases with rho: the
-    iteration from `||a||` falls to the largest solution, which is then compared with the row 0.
+    Every stationary point is `x_j = D_j a_j / (D_j + kappa / (2 rho^1.5))` with rho its norm. A very uneven metric has
+    several (P23), so the curve of these points is scanned for the norm of least objective, and the map from a norm to the
+    norm of its point is iterated from there: each iteration minimises a quadratic above the concave penalty, so the
+    objective only falls. The row 0 is kept where it is better.
     """
-    rho = rows.norm(dim=1)
+    norms = _best_scanned(rows, kappa, metric)
     result = rows
     for _ in range(_MAX_ITERATIONS):
-        bend = kappa / (2 * rho.clamp_min(torch.finfo(rho.dtype).tiny) ** 1.5)
-        result = metric * rows / (metric + bend[:, None])
+        result = _stationary(rows, kappa, metric, norms)
         following = result.norm(dim=1)
-        if bool(((rho - following) <= torch.finfo(rho.dtype).eps * rho).all()):
+        if bool(((norms - following).abs() <= torch.finfo(rows.dtype).eps * norms).all()):
             break
-        rho = following
-    kept = 0.5 * (metric * (result - rows).square()).sum(dim=1) + kappa * result.norm(dim=1).sqrt()
-    removed = 0.5 * (metric * rows.square()).sum(dim=1)
-    return torch.where((kept < removed)[:, None], result, torch.zeros_like(rows))
+        norms = following
+    better = _sqrt_objective(result, rows, kappa, metric) < 0.5 * (metric * rows.square()).sum(dim=1)
+    return _kept(rows, result, kappa, better)
+
+
+def _best_scanned(
+    rows: Float[Tensor, "units row"], kappa: Float[Tensor, "units"], metric: Float[Tensor, "units row"]
+) -> Float[Tensor, "units"]:
+    """The norm of least objective on a grid that spans all stationary norms, [(kappa / (2 ||D a||))^2, ||a||] (P23)."""
+    highest = rows.norm(dim=1)
+    tiny = torch.finfo(rows.dtype).tiny
+    lowest = (kappa / (2 * (metric * rows).norm(dim=1)).clamp_min(tiny)).square().clamp_min(tiny)
+    best, least = highest, _sqrt_objective(rows, rows, kappa, metric)
+    for place in torch.linspace(0, 1, _SCAN, dtype=rows.dtype, device=rows.device):
+        norms = torch.lerp(highest.clamp_min(tiny).log(), lowest.log(), place).exp()
+        value = _sqrt_objective(_stationary(rows, kappa, metric, norms), rows, kappa, metric)
+        best, least = torch.where(value < least, norms, best), torch.minimum(value, least)
+    return best
+
+
+def _stationary(
+    rows: Float[Tensor, "units row"],
+    kappa: Float[Tensor, "units"],
+    metric: Float[Tensor, "units row"],
+    norms: Float[Tensor, "units"],
+) -> Float[Tensor, "units row"]:
+    bend = kappa / (2 * norms**1.5).clamp_min(torch.finfo(rows.dtype).tiny)
+    return metric * rows / (metric + bend[:, None])
+
+
+def _sqrt_objective(
+    x: Float[Tensor, "units row"],
+    rows: Float[Tensor, "units row"],
+    kappa: Float[Tensor, "units"],
+    metric: Float[Tensor, "units row"],
+) -> Float[Tensor, "units"]:
+    return 0.5 * (metric * (x - rows).square()).sum(dim=1) + kappa * x.norm(dim=1).sqrt()
+
+
+def _kept(
+    rows: Float[Tensor, "units row"],
+    result: Float[Tensor, "units row"],
+    kappa: Float[Tensor, "units"],
+    alive: Bool[Tensor, "units"],
+) -> Float[Tensor, "units row"]:
+    """The result where the unit is alive, else 0; the row to the bit where kappa is 0 (a protected unit)."""
+    shrunk = torch.where(alive[:, None], result, torch.zeros_like(rows))
+    return torch.where((kappa == 0)[:, None], rows, shrunk)

@@ -41,12 +41,12 @@ class WeightPrior(ABC):
             )
 
     @abstractmethod
-    def rates(self, guidance: Float[Tensor, "units"], dim: int) -> Float[Tensor, "units"]:
+    def rates(self, guidance: Float[Tensor, "*units"], dim: int) -> Float[Tensor, "*units"]:
         """The rate r_u of every unit, which multiplies Omega(row)."""
 
     @abstractmethod
-    def distribution(self, rates: Float[Tensor, "units"], dim: int) -> RowDistribution:
-        """The density over rows of length `dim`, batch shape (units,), in the dtype and on the device of `rates`."""
+    def distribution(self, rates: Float[Tensor, "*units"], dim: int) -> RowDistribution:
+        """The density over rows of length `dim`, batch shape that of `rates`, in the dtype and on the device of `rates`."""
 
     @abstractmethod
     def prox_plan(self, rates: Float[Tensor, "units"], dim: int) -> ProxPlan:
@@ -72,11 +72,11 @@ class WeightPrior(ABC):
 class Normal(WeightPrior):
     """`exp(-r ||row||_2^2)`, r = lambda g: the ridge, variance 1 / (2 r) per weight. Its MAP is never exactly zero."""
 
-    def rates(self, guidance: Float[Tensor, "units"], dim: int) -> Float[Tensor, "units"]:
+    def rates(self, guidance: Float[Tensor, "*units"], dim: int) -> Float[Tensor, "*units"]:
         """`lambda g_u`."""
         return self.strength * guidance
 
-    def distribution(self, rates: Float[Tensor, "units"], dim: int) -> distributions.RowNormal:
+    def distribution(self, rates: Float[Tensor, "*units"], dim: int) -> distributions.RowNormal:
         """Independent normal weights."""
         return distributions.RowNormal(rates, dim)
 
@@ -89,11 +89,11 @@ class Normal(WeightPrior):
 class Laplace(WeightPrior):
     """`exp(-r ||row||_1)`, r = lambda g: the lasso; a unit leaves when all its weights have."""
 
-    def rates(self, guidance: Float[Tensor, "units"], dim: int) -> Float[Tensor, "units"]:
+    def rates(self, guidance: Float[Tensor, "*units"], dim: int) -> Float[Tensor, "*units"]:
         """`lambda g_u`."""
         return self.strength * guidance
 
-    def distribution(self, rates: Float[Tensor, "units"], dim: int) -> distributions.RowLaplace:
+    def distribution(self, rates: Float[Tensor, "*units"], dim: int) -> distributions.RowLaplace:
         """Independent Laplace weights."""
         return distributions.RowLaplace(rates, dim)
 
@@ -106,11 +106,11 @@ class Laplace(WeightPrior):
 class GroupLaplace(WeightPrior):
     """`exp(-r ||row||_2)`, r = lambda g sqrt(D): the guided group lasso (P2)."""
 
-    def rates(self, guidance: Float[Tensor, "units"], dim: int) -> Float[Tensor, "units"]:
+    def rates(self, guidance: Float[Tensor, "*units"], dim: int) -> Float[Tensor, "*units"]:
         """`lambda g_u sqrt(D)`."""
         return self.strength * guidance * dim**0.5
 
-    def distribution(self, rates: Float[Tensor, "units"], dim: int) -> distributions.GroupLaplace:
+    def distribution(self, rates: Float[Tensor, "*units"], dim: int) -> distributions.GroupLaplace:
         """The density of the row's norm, direction uniform."""
         return distributions.GroupLaplace(rates, dim)
 
@@ -131,17 +131,17 @@ class SparseGroupLaplace(WeightPrior):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 < self.mix < 1:
+        if not (isinstance(self.mix, int | float) and 0 < self.mix < 1):
             raise StrengthError(
                 f"SparseGroupLaplace(mix={self.mix!r}): give a number between 0 and 1; at the ends use GroupLaplace "
                 "(mix 0) or Laplace (mix 1)."
             )
 
-    def rates(self, guidance: Float[Tensor, "units"], dim: int) -> Float[Tensor, "units"]:
+    def rates(self, guidance: Float[Tensor, "*units"], dim: int) -> Float[Tensor, "*units"]:
         """`lambda g_u`; the two norms' own rates are `mix` and `(1 - mix) sqrt(D)` times this."""
         return self.strength * guidance
 
-    def distribution(self, rates: Float[Tensor, "units"], dim: int) -> distributions.SparseGroupLaplace:
+    def distribution(self, rates: Float[Tensor, "*units"], dim: int) -> distributions.SparseGroupLaplace:
         """The density with both norms, its normaliser by quadrature."""
         return distributions.SparseGroupLaplace(self.mix * rates, (1 - self.mix) * dim**0.5 * rates, dim)
 
@@ -157,11 +157,11 @@ class GroupSqrtLaplace(WeightPrior):
     sqrt(||row||) is about 2 D / r, so D^(3/4) is the power that frees the root mean square weight of D.
     """
 
-    def rates(self, guidance: Float[Tensor, "units"], dim: int) -> Float[Tensor, "units"]:
+    def rates(self, guidance: Float[Tensor, "*units"], dim: int) -> Float[Tensor, "*units"]:
         """`lambda g_u D^(3/4)`."""
         return self.strength * guidance * dim**0.75
 
-    def distribution(self, rates: Float[Tensor, "units"], dim: int) -> distributions.GroupSqrtLaplace:
+    def distribution(self, rates: Float[Tensor, "*units"], dim: int) -> distributions.GroupSqrtLaplace:
         """The density of the row's norm, direction uniform."""
         return distributions.GroupSqrtLaplace(rates, dim)
 
@@ -174,11 +174,11 @@ class GroupSqrtLaplace(WeightPrior):
 class GroupHorseshoe(WeightPrior):
     """A row's scale is half-Cauchy with median 1 / r, r = lambda g (P4). Unbounded at zero: for SVI and MCMC, not MAP."""
 
-    def rates(self, guidance: Float[Tensor, "units"], dim: int) -> Float[Tensor, "units"]:
+    def rates(self, guidance: Float[Tensor, "*units"], dim: int) -> Float[Tensor, "*units"]:
         """`lambda g_u`, the inverse of the half-Cauchy's scale."""
         return self.strength * guidance
 
-    def distribution(self, rates: Float[Tensor, "units"], dim: int) -> distributions.GroupHorseshoe:
+    def distribution(self, rates: Float[Tensor, "*units"], dim: int) -> distributions.GroupHorseshoe:
         """The scale mixture with its scale integrated out."""
         return distributions.GroupHorseshoe(rates, dim)
 
