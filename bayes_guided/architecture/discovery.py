@@ -1,25 +1,27 @@
-"""Discovery of a network's channel couplings: torch-pruning's dependency graph as stations and edges.
+"""Discovery of a network's channel couplings. The one file that knows torch-pruning.
 
-This file and `mappings` are the only ones that know torch-pruning.
+Its dependency graph says which operations are connected; this file turns it into stations and edges of a
+`channel_graph`. The graph's own index mappings are kept for slices and unbind only: those of concatenation, split and
+reshape are guesses from the layers around them, and come from the recorded shapes instead.
 """
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch_pruning import ops
+from torch_pruning import _helpers, ops
 from torch_pruning.dependency import DependencyGraph
+from torch_pruning.dependency.index_mapping import _ConcatIndexMapping, _FlattenIndexMapping, _SplitIndexMapping
 
-from bayes_guided.exceptions import ExampleInputError
-
-from . import layers
-from .channel_graph import Station, relation
-from .inputs import ExampleInputs, call, describe, map_tensors, tensors_in
-from .mappings import as_mappings, correct_mappings
-from .tracing import Tracing
+from . import mappings
+from .channel_graph import Mapping, Positions, Station, relation
+from .inputs import ExampleInputs, map_tensors
+from .suspicion import bare_parameter, couple_conv_groups, layer_reasons, shared_parameters
+from .tracing import Tracing, as_intermediate
 
 FEEDS_OUTPUT = "feeds the output"
 
@@ -52,7 +54,7 @@ def discover(net: nn.Module, arguments: ExampleInputs) -> Discovered:
     outputs: list[Tensor] = []
 
     def forward(model: nn.Module, given: Any) -> Any:
-        outputs.extend(_run(model, given, tracing))
+        outputs.extend(tracing.run(model, given))
         return outputs
 
     graph = _Graph()
@@ -60,33 +62,11 @@ def discover(net: nn.Module, arguments: ExampleInputs) -> Discovered:
         parameter.requires_grad_(parameter.is_floating_point())
     with torch.enable_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        traced = map_tensors(_as_intermediate, arguments)
+        traced = map_tensors(as_intermediate, arguments)
         # A PReLU with one weight treats all channels alike; as a layer, it would couple all places that share it.
         alike: list[nn.Module] = [m for m in net.modules() if isinstance(m, nn.PReLU) and m.num_parameters == 1]
         graph.build_dependency(net, traced, forward_fn=forward, ignored_layers=alike, verbose=False)
     return Discovered(_translate(graph, net, {output.grad_fn for output in outputs}, tracing), tracing)
-
-
-def _run(net: nn.Module, arguments: ExampleInputs, tracing: Tracing) -> list[Tensor]:
-    try:
-        with tracing.watching(net):
-            result = call(net, arguments)
-    except Exception as error:
-        raise ExampleInputError(
-            f"the network does not run on the example inputs ({describe(arguments)}): {type(error).__name__}: {error}"
-        ) from error
-    outputs = [tensor for tensor in tensors_in(result) if tensor.grad_fn is not None]
-    if not outputs:
-        raise ExampleInputError(
-            f"the network's output does not depend on its parameters by gradients (inputs {describe(arguments)}): "
-            "units cannot be traced"
-        )
-    return outputs
-
-
-def _as_intermediate(tensor: Tensor) -> Tensor:
-    """The tensor as the output of an operation, so that autograd records its shape where it is concatenated."""
-    return tensor.detach().requires_grad_(True).clone() if tensor.is_floating_point() else tensor
 
 
 # Translation -----------------------------------------------------------------------------------------------------------
@@ -96,7 +76,7 @@ def _translate(graph: DependencyGraph, net: nn.Module, roots: set[Any], tracing:
     names = {module: name for name, module in net.named_modules()}
     names |= {parameter: name for name, parameter in net.named_parameters()}
     stations: dict[tuple[Any, str], Station] = {}
-    shared = _shared_parameters(net)
+    shared = shared_parameters(net)
     nodes = list(graph.module2node.values())
     for node in nodes:
         for side in _sides(graph, node):
@@ -106,15 +86,15 @@ def _translate(graph: DependencyGraph, net: nn.Module, roots: set[Any], tracing:
                 reasons += (shared[layer],)
             stations[node, side] = Station(layer, side, reasons)
     for node in nodes:
-        correct_mappings(node)
+        _correct_mappings(node)
     for node in nodes:
         for dependency in node.dependencies:
             source = stations[node, _side(graph, node, dependency.trigger)]
             target = stations[dependency.target, _side(graph, dependency.target, dependency.handler)]
-            source.couple(target, as_mappings(dependency.index_mapping))
+            source.couple(target, [_as_mapping(m) for m in dependency.index_mapping if m is not None])
     for station in stations.values():
         if station.layer is not None:
-            _couple_conv_groups(net.get_submodule(station.layer), station)
+            couple_conv_groups(net.get_submodule(station.layer), station)
     return tuple(stations.values())
 
 
@@ -133,40 +113,108 @@ def _reasons(node: Any, side: str, names: dict[Any, str], roots: set[Any], traci
     reasons = []
     if side == "out" and (node.type == ops.OPTYPE.OUTPUT or node.grad_fn in roots or not node.outputs):
         reasons.append(FEEDS_OUTPUT)
+    if isinstance(node.module, nn.Parameter):
+        reasons.append(bare_parameter(names[node.module]))
     if node.grad_fn in tracing.obstacles:
         reasons.append(tracing.obstacles[node.grad_fn])
-    module, name = node.module, names.get(node.module)
-    if isinstance(module, nn.Parameter):
-        reasons.append(f"is combined with the bare parameter {name!r}, whose axes have no known meaning")
-    elif name is not None:
-        reason = layers.distrust(module, name)
-        if reason is not None:
-            reasons.append(reason)
-        if tracing.calls.get(name, 0) > 1:
-            reasons.append(f"is coupled to {name!r}, which is called more than once in a forward pass")
+    if isinstance(node.module, nn.Module) and node.module in names:
+        reasons += layer_reasons(node.module, names[node.module], tracing)
     return tuple(dict.fromkeys(reasons))
 
 
-def _shared_parameters(net: nn.Module) -> dict[str | None, str]:
-    """The reason not to cut each layer that holds a parameter which another layer holds too."""
-    holders: dict[nn.Parameter, list[str]] = {}
-    for name, parameter in net.named_parameters(remove_duplicate=False):
-        holders.setdefault(parameter, []).append(name)
-    return {
-        name.rpartition(".")[0]: f"shares a weight between {' and '.join(map(repr, names))}"
-        for names in holders.values()
-        if len(names) > 1
-        for name in names
-    }
+# Index mappings --------------------------------------------------------------------------------------------------------
 
 
-def _couple_conv_groups(layer: nn.Module, station: Station) -> None:
-    """The j-th channels of all groups of a grouped convolution leave together, so that the groups stay equal."""
-    groups = layers.channel_groups(layer)
-    if groups == 1:
-        return
-    channels = layers.out_channels(layer) if station.side == "out" else layers.in_channels(layer)
-    assert channels is not None
-    matrix = np.arange(channels).reshape(groups, -1)
-    station.couple(station, [relation(np.tile(matrix[0], groups), matrix.ravel())])
-    station.couple(station, [relation(matrix.ravel(), np.tile(matrix[0], groups))])
+def _as_mapping(given: Any) -> Mapping:
+    """A mapping of torch-pruning's, which takes and returns lists of index objects, as one of positions."""
+    if not hasattr(given, "reverse"):
+        return given
+
+    def apply(positions: Positions) -> tuple[Positions, Positions]:
+        mapped = given([_helpers._HybridIndex(idx=int(i), root_idx=int(i)) for i in positions])
+        source = np.array([index.root_idx for index in mapped], dtype=np.int64)
+        target = np.array([index.idx for index in mapped], dtype=np.int64)
+        return source, target
+
+    return apply
+
+
+def _correct_mappings(node: Any) -> None:
+    """Put the mappings that the recorded shapes give in the place of torch-pruning's guesses."""
+    function, inputs = node.grad_fn, node.inputs
+    match node.type:
+        case ops.OPTYPE.CONCAT:
+            axis = _channel_axis(node, mappings.output_rank(function))
+            _replace(inputs, [node] * len(inputs), mappings.concatenated(function, axis))
+        case ops.OPTYPE.SPLIT:
+            axis = _channel_axis(node, mappings.input_rank(function))
+            parts = [mappings.split_part(function, part, axis) for part in _parts_taken(node)]
+            _replace([node] * len(node.outputs), node.outputs, parts, at_source=True)
+        case ops.OPTYPE.RESHAPE:
+            pairs = mappings.reshaped(function, _channel_axis(node, mappings.input_rank(function)))
+            _forget_flattening(node)
+            _replace(inputs, [node] * len(inputs), [pairs] * len(inputs))
+        case ops.OPTYPE.ELEMENTWISE if inputs:
+            pairs = mappings.resized(function, _channel_axis(node, mappings.output_rank(function)))
+            if pairs is not None:
+                _replace(inputs, [node] * len(inputs), [pairs] * len(inputs))
+
+
+def _parts_taken(split: Any) -> list[int]:
+    """Which part of a split each of its consumers takes; one that takes several appears once for each, in order."""
+    waiting: dict[Any, list[int]] = {}
+    for node in split.outputs:
+        waiting.setdefault(node, [part for f, part in node.grad_fn.next_functions if f is split.grad_fn])
+    return [waiting[node].pop(0) for node in split.outputs]
+
+
+def _replace(
+    sources: Sequence[Any], targets: Sequence[Any], pairs: Sequence[mappings.Pairs | None], *, at_source: bool = False
+) -> None:
+    """Couple positions before and after along each edge source -> target; None: unchanged.
+
+    Where both ends of an edge have a mapping, as from a split into a concatenation, the source's comes first.
+    """
+    done: list[Any] = []
+    for source, target, coupled in zip(sources, targets, pairs, strict=True):
+        forward = next(d for d in source.dependencies if d.target is target and not _among(d, done))
+        done.append(forward)
+        backward = next(d for d in target.dependencies if d.target is source and not _among(d, done))
+        done.append(backward)
+        _drop_guesses(forward)
+        _drop_guesses(backward)
+        if coupled is not None:
+            before, after = coupled
+            forward.index_mapping.insert(0 if at_source else len(forward.index_mapping), relation(before, after))
+            backward.index_mapping.insert(len(backward.index_mapping) if at_source else 0, relation(after, before))
+
+
+def _forget_flattening(node: Any) -> None:
+    """torch-pruning puts the mapping of an inverse flatten on the edges behind it."""
+    for dependency in [*node.dependencies, *(d for n in node.outputs for d in n.dependencies if d.target is node)]:
+        dependency.index_mapping = [m for m in dependency.index_mapping if not isinstance(m, _FlattenIndexMapping)]
+
+
+def _drop_guesses(dependency: Any) -> None:
+    guesses = (_ConcatIndexMapping, _SplitIndexMapping, _FlattenIndexMapping)
+    dependency.index_mapping = [m for m in dependency.index_mapping if not isinstance(m, guesses)]
+
+
+def _among(item: Any, items: Sequence[Any]) -> bool:
+    return any(item is other for other in items)
+
+
+def _channel_axis(node: Any, rank: int) -> int:
+    """The axis of the channels before this operation: the last one after a linear layer, else the second."""
+    upstream, seen = list(node.inputs), set()
+    while upstream:
+        above = upstream.pop(0)
+        if above in seen:
+            continue
+        seen.add(above)
+        if above.type in (ops.OPTYPE.LINEAR, ops.OPTYPE.LN, ops.OPTYPE.EMBED):
+            return rank - 1
+        if above.type in (ops.OPTYPE.CONV, ops.OPTYPE.DEPTHWISE_CONV, ops.OPTYPE.BN, ops.OPTYPE.IN, ops.OPTYPE.GN):
+            return 1
+        upstream += above.inputs
+    return 1

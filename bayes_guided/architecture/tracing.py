@@ -8,8 +8,10 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
+from bayes_guided.exceptions import ExampleInputError
+
 from . import layers
-from .inputs import tensors_in
+from .inputs import ExampleInputs, call, describe, tensors_in
 
 
 @dataclass(eq=False)
@@ -25,9 +27,29 @@ class Tracing:
     positions: dict[str, int] = field(default_factory=dict)
     obstacles: dict[Any, str] = field(default_factory=dict)
 
+    def run(self, net: nn.Module, arguments: ExampleInputs) -> list[Tensor]:
+        """The outputs with a history of one recorded forward pass.
+
+        Raises:
+            ExampleInputError: if the network does not run on the arguments, or no output has a history.
+        """
+        try:
+            with self._watching(net):
+                result = call(net, arguments)
+        except Exception as error:
+            raise ExampleInputError(
+                f"the network does not run on the example inputs ({describe(arguments)}): {type(error).__name__}: {error}"
+            ) from error
+        outputs = [tensor for tensor in tensors_in(result) if tensor.grad_fn is not None]
+        if not outputs:
+            raise ExampleInputError(
+                f"the network's output does not depend on its parameters by gradients (inputs {describe(arguments)}): "
+                "units cannot be traced"
+            )
+        return outputs
+
     @contextmanager
-    def watching(self, net: nn.Module) -> Iterator[None]:
-        """Record one forward pass of `net` that runs inside."""
+    def _watching(self, net: nn.Module) -> Iterator[None]:
         handles = [module.register_forward_hook(self._recorder(name)) for name, module in net.named_modules()]
         try:
             yield
@@ -51,3 +73,8 @@ def _positions(module: nn.Linear | _ConvNd, given: tuple[Any, ...], output: Tens
     if layers.is_transposed(module) and given:
         return given[0].numel() // max(layers.in_channels(module) or 1, 1)
     return output.numel() // max(layers.out_channels(module) or 1, 1)
+
+
+def as_intermediate(tensor: Tensor) -> Tensor:
+    """The tensor as the output of an operation, so that autograd records its shape where it is concatenated."""
+    return tensor.detach().requires_grad_(True).clone() if tensor.is_floating_point() else tensor

@@ -13,6 +13,7 @@ from bayes_guided.architecture import Architecture
 from tests.architecture.zoo_nets import (
     BareParameter,
     ChannelMean,
+    ChunkConcat,
     Chunked,
     Dense,
     Encoder1d,
@@ -294,6 +295,7 @@ CASES = [
         {"0": "LocalResponseNorm '1'"},
     ),
     Case("chunk", Chunked, images(), {"conv": 4}),
+    Case("chunk_concat", ChunkConcat, images(), {"conv": 4, "after": 5}),
     Case("split", SplitFixed, vectors(), {"left": 4}, {"first": ""}),
     Case("hard_view", HardView, images(1), {"conv1": 4, "fc1": 7}, {"conv2": "fails without"}),
     Case(

@@ -61,6 +61,20 @@ class Chunked(nn.Module):
         return self.head(a * torch.tanh(b))
 
 
+class ChunkConcat(nn.Module):
+    """Halves that go straight into a concatenation, one of them also through a product, in swapped order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3)
+        self.after = nn.Conv2d(12, 5, 1)
+        self.head = head(5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        a, b = self.conv(x).chunk(2, dim=1)
+        return self.head(functional.relu(self.after(torch.cat([b, a * b, a], 1))))
+
+
 class SplitFixed(nn.Module):
     """A split whose sizes are written into the forward pass."""
 
