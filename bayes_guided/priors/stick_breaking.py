@@ -66,7 +66,7 @@ def _times_one_minus_s(state: Float[Tensor, "rows degree"]) -> Float[Tensor, "ro
 
 
 def _average_over_stick(state: Float[Tensor, "rows degree"], concentration: Float[Tensor, ""]) -> Float[Tensor, "rows degree"]:
-    """The running weighted mean g_i = W_i sum_{j <= i} (alpha f_j / (j + alpha)) / W_j, W_i = prod_{l <= i} l / (l + alpha)."""
+    """The running weighted mean, W_i sum_{j <= i} (alpha f_j / (j + alpha)) / W_j with W_i = prod_{l <= i} l / (l + alpha)."""
     index = torch.arange(state.shape[1], dtype=torch.float64)
     log_running = torch.cat([index.new_zeros(1), -torch.log1p(concentration / index[1:]).cumsum(0)])
     log_share = -torch.log1p(index / concentration)
