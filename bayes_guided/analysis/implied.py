@@ -10,7 +10,7 @@ orders of magnitude (P10, P11, P16), so each has a name that goes with every num
 `evidence`   the odds e^{-c} under which the guided regulariser is the joint MAP of a spike and slab, calibrated so that
              differences of the objective are posterior log odds; needs the same curvature.
 
-All functions work on the density of one group at a time and return log odds in nats, float64.
+All functions work on the density of one group at a time and return log odds in nats, float64, on its device.
 """
 
 import math
@@ -19,10 +19,10 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from scipy import special
 from torch import Tensor
 
-from bayes_guided.analysis.gamma_tail import gamma_log_odds
+from bayes_guided.analysis.gamma_tail import gamma_log_odds, gamma_quantile
+from bayes_guided.analysis.horseshoe_odds import norm_level, norm_log_odds
 from bayes_guided.distributions import (
     GroupHorseshoe,
     GroupLaplace,
@@ -46,13 +46,25 @@ class Reading(ABC):
             ReadingError: if the reading does not exist for this family, with the reason.
         """
 
-    @abstractmethod
     def rate_factor(self, density: RowDistribution, log_odds: Float[Tensor, "units"]) -> Float[Tensor, "units"]:
         """By what to multiply the density's rates so that it has these log odds: the exact inverse of `log_odds`.
 
         Raises:
-            ReadingError: as `log_odds`.
+            ReadingError: as `log_odds`; or if the log odds are not finite, or no rate that float64 holds has them.
         """
+        if not bool(torch.isfinite(log_odds).all()):
+            raise ReadingError("log odds must be finite; a unit that is certain to stay is protected: guidance 0.")
+        factor = self._rate_factor(density, log_odds.detach().double())
+        bad = ~(torch.isfinite(factor) & (factor > 0))
+        if bool(bad.any()):
+            raise ReadingError(
+                f"log odds of {log_odds[bad][0].item():g} nats need a rate that float64 cannot hold; ask for odds nearer to 1."
+            )
+        return factor
+
+    @abstractmethod
+    def _rate_factor(self, density: RowDistribution, log_odds: Float[Tensor, "units"]) -> Float[Tensor, "units"]:
+        """The inverse at finite log odds, float64; 0 or infinite where no rate can be held."""
 
 
 @dataclass(frozen=True)
@@ -70,16 +82,19 @@ class Threshold(Reading):
 
     def log_odds(self, density: RowDistribution) -> Float[Tensor, "units"]:
         """From the Gamma law of the penalty (P1, P10); the horseshoe's by quadrature (P4)."""
-        if isinstance(density, GroupHorseshoe):
-            return torch.logit(density.norm_survival(self.tau).double())
-        shape, power = _gamma_law(density)
         rate = _rate(density)
+        if isinstance(density, GroupHorseshoe):
+            return norm_log_odds(rate.log() + math.log(self.tau), density.dim)
+        shape, power = _gamma_law(density)
         return gamma_log_odds(torch.full_like(rate, shape), rate * self.tau**power)
 
-    def rate_factor(self, density: RowDistribution, log_odds: Float[Tensor, "units"]) -> Float[Tensor, "units"]:
-        """The inverse incomplete gamma function (P10)."""
+    def _rate_factor(self, density: RowDistribution, log_odds: Float[Tensor, "units"]) -> Float[Tensor, "units"]:
+        """The inverse incomplete gamma function (P10); for the horseshoe, of its quadrature."""
+        rate = _rate(density)
+        if isinstance(density, GroupHorseshoe):
+            return torch.exp(norm_level(log_odds, density.dim) - math.log(self.tau)) / rate
         shape, power = _gamma_law(density)
-        return _gamma_quantile(shape, log_odds) / self.tau**power / _rate(density)
+        return gamma_quantile(torch.full_like(rate, shape), log_odds) / self.tau**power / rate
 
 
 @dataclass(frozen=True)
@@ -101,18 +116,20 @@ class Shrinkage(Reading):
             shape = torch.full_like(_rate(density), (density.dim + 1) / 2)
             return gamma_log_odds(shape, _rate(density).square() / (2 * self.curvature))
         if isinstance(density, GroupHorseshoe):
-            odds_angle = torch.atan(math.sqrt(self.curvature) / _rate(density)) * 2 / math.pi
-            return torch.logit(odds_angle)
+            root = torch.full_like(_rate(density), math.sqrt(self.curvature))
+            return torch.log(torch.atan2(root, _rate(density)) / torch.atan2(_rate(density), root))
         raise _no_mixing_law(density)
 
-    def rate_factor(self, density: RowDistribution, log_odds: Float[Tensor, "units"]) -> Float[Tensor, "units"]:
+    def _rate_factor(self, density: RowDistribution, log_odds: Float[Tensor, "units"]) -> Float[Tensor, "units"]:
         """The inverse of the mixing law's tail."""
         if isinstance(density, GroupLaplace):
-            quantile = _gamma_quantile((density.dim + 1) / 2, log_odds)
-            return (2 * self.curvature * quantile).sqrt() / _rate(density)
+            shape = torch.full_like(_rate(density), (density.dim + 1) / 2)
+            return (2 * self.curvature * gamma_quantile(shape, log_odds)).sqrt() / _rate(density)
         if isinstance(density, GroupHorseshoe):
-            angle = math.pi / 2 * torch.sigmoid(log_odds.double())
-            return math.sqrt(self.curvature) / torch.tan(angle) / _rate(density)
+            # The smaller of the two angles: the tangent of the other loses its distance to a right angle.
+            tangent = torch.tan(math.pi / 2 * torch.sigmoid(-log_odds.abs()))
+            ratio = torch.where(log_odds > 0, tangent, 1 / tangent)
+            return math.sqrt(self.curvature) * ratio / _rate(density)
         raise _no_mixing_law(density)
 
 
@@ -134,13 +151,13 @@ class Evidence(Reading):
 
     def log_odds(self, density: RowDistribution) -> Float[Tensor, "units"]:
         """log Z(r) + (D / 2) log(h / 2 pi)."""
-        normalizer = _homogeneous(density).log_normalizer.double()
+        normalizer = _homogeneous(density)._log_normalizer().detach()
         return normalizer + density.dim / 2 * math.log(self.curvature / (2 * math.pi))
 
-    def rate_factor(self, density: RowDistribution, log_odds: Float[Tensor, "units"]) -> Float[Tensor, "units"]:
+    def _rate_factor(self, density: RowDistribution, log_odds: Float[Tensor, "units"]) -> Float[Tensor, "units"]:
         """From Z(c r) = c^(-D / k) Z(r) for a penalty of degree k (P1)."""
         degree = _homogeneous(density).degree
-        return torch.exp((self.log_odds(density) - log_odds.double()) * degree / density.dim)
+        return torch.exp((self.log_odds(density) - log_odds) * degree / density.dim)
 
 
 def reading_of(name: str, *, tau: float | None = None, curvature: float | None = None) -> Reading:
@@ -177,9 +194,7 @@ def _gamma_law(density: RowDistribution) -> tuple[float, float]:
             "the sparse group family has no threshold reading: P(||row||_2 > tau) has no closed form, and measured by its own "
             "penalty the survival does not depend on the guidance (P10). Read it as evidence, or use GroupLaplace."
         )
-    raise ReadingError(
-        f"the threshold reading of {type(density).__name__} has no closed inverse; choose the guidance by its survival."
-    )
+    raise ReadingError(f"{type(density).__name__} has no threshold reading: the law of its rows' size is not known here.")
 
 
 def _homogeneous(density: RowDistribution) -> HomogeneousRow:
@@ -199,17 +214,7 @@ def _no_mixing_law(density: RowDistribution) -> ReadingError:
 
 
 def _rate(density: RowDistribution) -> Float[Tensor, "units"]:
-    rate = density.rate
-    assert isinstance(rate, Tensor)
-    return rate.detach().double()
-
-
-def _gamma_quantile(shape: float, log_odds: Float[Tensor, "units"]) -> Float[Tensor, "units"]:
-    """x with P(Gamma(shape, 1) > x) at these log odds, from whichever tail is smaller."""
-    odds = log_odds.detach().cpu().double()
-    upper = special.gammainccinv(shape, torch.sigmoid(odds).numpy())
-    lower = special.gammaincinv(shape, torch.sigmoid(-odds).numpy())
-    return torch.where(odds > 0, torch.from_numpy(lower), torch.from_numpy(upper))
+    return density._reference.detach().double()
 
 
 def _require_positive(name: str, value: float) -> None:
