@@ -1,0 +1,39 @@
+"""How the plots look: one style sheet, used inside a context and never left behind."""
+
+from collections.abc import Callable
+from functools import wraps
+from importlib.resources import as_file, files
+from typing import ParamSpec, TypeVar
+
+from matplotlib import style
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+COLUMN_WIDTH = 3.3
+"""Width of a paper's column, inches."""
+PAGE_WIDTH = 6.9
+"""Width of a paper's page of two columns, inches."""
+
+BLUE, ORANGE, GREEN, GREY, LIGHT = "#0072B2", "#D55E00", "#009E73", "#7A7A7A", "#DADADA"
+"""Kept or measured; gone or removed; a second measured line; guidance and rules; what was there before."""
+
+
+def styled(draw: Callable[P, R]) -> Callable[P, R]:
+    """The function, run under the package's style sheet; matplotlib's settings are then as before."""
+
+    @wraps(draw)
+    def inside(*args: P.args, **kwargs: P.kwargs) -> R:
+        with as_file(files("bayes_guided.plots") / "paper.mplstyle") as sheet, style.context(str(sheet)):
+            return draw(*args, **kwargs)
+
+    return inside
+
+
+def axes_or_new(ax: Axes | None, height: float) -> Axes:
+    """The axes given, or new ones of a paper column's width and `height` inches, on a figure of their own."""
+    if ax is not None:
+        return ax
+    return Figure(figsize=(COLUMN_WIDTH, height), layout="constrained").subplots()
