@@ -1,0 +1,1 @@
+"""One guidance under every reading of a continuous guided prior."""
