@@ -103,6 +103,10 @@ class ExactLimitError(BayesGuidedError, ValueError):
     """More units or widths than an exact method serves; the message names what to use instead."""
 
 
+class UnitCostError(BayesGuidedError, ValueError):
+    """A cost per unit was asked of a prior under which a unit's cost depends on the other units."""
+
+
 class UnsupportedFormError(BayesGuidedError, ValueError):
     """A prior was asked for sites of a form that it does not have."""
 
