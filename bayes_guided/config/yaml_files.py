@@ -21,11 +21,14 @@ class _Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """The mapping, unless a key comes twice."""
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for place, key in enumerate(keys):
-            if key in keys[:place]:
-                line = node.value[place][0].start_mark.line + 1
-                raise yaml.YAMLError(f"key '{key}' is given twice, the second time in line {line}")
+        seen: set[tuple[str, str]] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if (key.tag, key.value) in seen:
+                    raise yaml.YAMLError(
+                        f"key '{key.value}' is given twice, the second time in line {key.start_mark.line + 1}"
+                    )
+                seen.add((key.tag, key.value))
         return super().construct_mapping(node, deep)
 
 
