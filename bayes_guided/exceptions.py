@@ -138,6 +138,21 @@ class CheckpointError(BayesGuidedError, ValueError):
     """A checkpoint or saved fit that is corrupt, truncated, or belongs to another run."""
 
 
+# Posteriors and evidence ------------------------------
+
+
+class PosteriorError(BayesGuidedError, ValueError):
+    """Means, standard deviations, draws or indices of a posterior that are not finite, negative, or do not fit together."""
+
+
+class CovarianceError(BayesGuidedError, ValueError):
+    """A covariance or precision matrix that is not positive definite."""
+
+
+class CurvatureError(BayesGuidedError, ValueError):
+    """A curvature was asked of a layer or network that has none in the form asked for."""
+
+
 # Runs and configuration ------------------------------
 
 
