@@ -1,8 +1,9 @@
 """Checkpoints: a run killed at any moment goes on to the same bits."""
 
 import json
+import reprlib
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,71 +12,47 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from bayes_guided.exceptions import CheckpointError, ConfigError
-from bayes_guided.files import load_tree, save_tree
+from bayes_guided.files import load_tree, remove_partials, save_tree
+from bayes_guided.infer.generators import Generators, generator_states
 from bayes_guided.infer.history import History
 
-Generators = dict[str, Tensor]
-
-
-def generator_states() -> Generators:
-    """The states of torch's generators, of the CPU and of the current CUDA device if CUDA is in use."""
-    states = {"cpu": torch.get_rng_state()}
-    if torch.cuda.is_initialized():
-        states["cuda"] = torch.cuda.get_rng_state()
-    return states
-
-
-def set_generator_states(states: Generators) -> None:
-    """The inverse of `generator_states`."""
-    torch.set_rng_state(states["cpu"])
-    if "cuda" in states:
-        torch.cuda.set_rng_state(states["cuda"])
+_NAMED = 5
+"""Differences that a refusal spells out."""
 
 
 @dataclass
 class Position:
-    """Where a run is: epoch and batch, the sums over the epoch so far, and the generators at the epoch's start and now."""
+    """Where a run is: epoch and batch, the sums over the epoch so far, and the generators at its start.
+
+    `now` is set in a position that comes from a checkpoint: the generators to go on with.
+    """
 
     epoch: int = 0
     batch: int = 0
+    cases: int = 0
     nll: Float[Tensor, ""] | float = 0.0
     error: Float[Tensor, ""] | float = 0.0
     epoch_start: Generators | None = None
-    now: Generators | None = field(default=None)
+    now: Generators | None = None
 
     def steps(self, per_epoch: int) -> int:
         """Steps done."""
         return self.epoch * per_epoch + self.batch
 
-    def begin_epoch(self) -> bool:
-        """Sets the generators for drawing this epoch's order; True if the epoch had begun before an interruption."""
-        if self.now is None:
-            self.epoch_start = generator_states()
-            return False
-        if self.batch == 0:
-            set_generator_states(self.now)
-            self.now = None
-            self.epoch_start = generator_states()
-            return False
-        assert self.epoch_start is not None
-        set_generator_states(self.epoch_start)
-        return True
-
-    def restore_generators(self) -> None:
-        """Sets the generators to where the interrupted run had them."""
-        assert self.now is not None
-        set_generator_states(self.now)
-        self.now = None
-
     def advance(self, cases: int, nll: Float[Tensor, ""], error: Float[Tensor, ""]) -> None:
-        """Counts one batch; the sums stay on the device."""
+        """Counts one batch, of means `nll` and `error`; the sums stay on the device."""
         self.batch += 1
+        self.cases += cases
         self.nll = self.nll + nll.detach().double() * cases
         self.error = self.error + error.detach().double() * cases
 
+    def means(self) -> tuple[float, float]:
+        """Mean NLL (nats) and error over the cases of the epoch so far."""
+        return float(self.nll) / self.cases, float(self.error) / self.cases
+
     def next_epoch(self) -> None:
         """Moves to the start of the next epoch."""
-        self.epoch, self.batch = self.epoch + 1, 0
+        self.epoch, self.batch, self.cases = self.epoch + 1, 0, 0
         self.nll, self.error = 0.0, 0.0
 
 
@@ -94,9 +71,9 @@ class Checkpoints:
         self.identity = identity
         self.every_steps, self.every_seconds = steps, seconds
 
-    def phase(self, name: str, plan: dict[str, Any]) -> "Checkpoint":
-        """The checkpoint of one phase of the run, which follows `plan`."""
-        identity = json.loads(json.dumps({**self.identity, "phase": name, "plan": plan}))
+    def phase(self, name: str, **settings: Any) -> "Checkpoint":
+        """The checkpoint of one phase of the run; `settings` are what its identity adds to the run's."""
+        identity = json.loads(json.dumps({**self.identity, "phase": name, **settings}))
         return Checkpoint(self.folder / f"{name.lower()}.safetensors", identity, self.every_steps, self.every_seconds)
 
 
@@ -120,6 +97,7 @@ class Checkpoint:
 
         Raises:
             RunFolderError: if the file cannot be written; the last one stays.
+            CheckpointError: if the network keeps extra state that is neither a tensor nor a JSON value.
         """
         tree = {
             "identity": self.identity,
@@ -128,10 +106,11 @@ class Checkpoint:
             "position": {
                 "epoch": position.epoch,
                 "batch": position.batch,
+                "cases": position.cases,
                 "nll": torch.as_tensor(position.nll, dtype=torch.float64),
                 "error": torch.as_tensor(position.error, dtype=torch.float64),
                 "epoch_start": position.epoch_start,
-                "now": generator_states(),
+                "now": generator_states(_device(module)),
             },
             "history": history.to_json(),
         }
@@ -139,35 +118,45 @@ class Checkpoint:
         self._last = time.monotonic()
 
     def load(self, module: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[Position, History] | None:
-        """Restores the state in place; None if there is no file yet.
+        """Restores the state in place; None if there is no file yet. Clears what killed writers left.
 
         Raises:
             CheckpointError: if the file is corrupt or of another run; nothing was changed.
         """
+        remove_partials(self.path)
         if not self.path.exists():
             return None
         tree = load_tree(self.path, kind="checkpoint")
         _require_same_run(self.path, tree["identity"], self.identity)
-        device = next(module.parameters()).device
-        place = tree["position"]
-        position = Position(
-            epoch=place["epoch"],
-            batch=place["batch"],
-            nll=place["nll"].to(device),
-            error=place["error"].to(device),
-            epoch_start=place["epoch_start"],
-            now=place["now"],
-        )
+        place, device = tree["position"], _device(module)
+        sums = {name: place[name].to(device) for name in ("nll", "error")}
         module.load_state_dict(tree["module"])
         optimizer.load_state_dict(tree["optimizer"])
-        return position, History.from_json(tree["history"])
+        return Position(**{**place, **sums}), History.from_json(tree["history"])
+
+
+def _device(module: nn.Module) -> torch.device:
+    return next(module.parameters()).device
 
 
 def _require_same_run(path: Path, found: dict[str, Any], expected: dict[str, Any]) -> None:
-    differing = [key for key in expected if found.get(key) != expected[key]]
-    if differing:
-        first = differing[0]
-        raise CheckpointError(
-            f"'{path}' belongs to another run: {', '.join(differing)} differ ({first}: {found.get(first)!r} there, "
-            f"{expected[first]!r} here); give another checkpoint folder, or the settings of that run."
-        )
+    there, here = _flat(found), _flat(expected)
+    differing = [key for key in {**here, **there} if there.get(key) != here.get(key)]
+    if not differing:
+        return
+    named = [
+        f"{key} is {reprlib.repr(there.get(key))} there, {reprlib.repr(here.get(key))} here" for key in differing[:_NAMED]
+    ]
+    more = f"; and {len(differing) - _NAMED} more" if len(differing) > _NAMED else ""
+    raise CheckpointError(
+        f"'{path}' belongs to another run: {'; '.join(named)}{more}. Give another checkpoint folder, or the settings, data "
+        "and starting weights of that run."
+    )
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested dicts as one, with dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat

@@ -1,19 +1,22 @@
 """The result of a MAP fit."""
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from bayes_guided.architecture import Architecture, SubArchitecture, reduce
+from bayes_guided.architecture.inputs import like_parameters
+from bayes_guided.architecture.survey import PROTECTED_BY_USER
 from bayes_guided.exceptions import ArchitectureMismatchError, ConfigError
 from bayes_guided.files import load_tree, save_tree
-from bayes_guided.infer.batches import Data, as_batches
-from bayes_guided.infer.evaluation import Evaluation, evaluate, evaluating
+from bayes_guided.infer.batches import Data, as_batches, as_tensor
+from bayes_guided.infer.evaluation import Evaluation, evaluate, evaluating, first_outputs
 from bayes_guided.infer.history import History
 from bayes_guided.likelihoods import Likelihood, likelihood_from_json, likelihood_to_json
 from bayes_guided.priors.guided import GuidedPrior
@@ -90,16 +93,19 @@ class MAPFit:
         return reduce(self.net, self.sub_architecture())
 
     @torch.no_grad()
-    def predict(self, inputs: Tensor, *, refit: bool = False) -> Float[Tensor, "batch ..."]:
+    def predict(self, inputs: Tensor | np.ndarray, *, refit: bool = False) -> Float[Tensor, "batch ..."]:
         """The targets' mean under the likelihood (class probabilities, rates), in evaluation mode.
 
         Raises:
+            DataError: if the network does not run on the inputs.
             ConfigError: if `refit` is asked for but the fit has none.
         """
         net, likelihood = self._predictor(refit)
-        device = next(net.parameters()).device
+        like = next(net.parameters())
+        inputs = as_tensor(inputs, like.dtype).to(like.device)
         with evaluating(net):
-            return torch.cat([likelihood.mean(net(part.to(device))) for part in inputs.split(1024)])
+            first_outputs(net, inputs)
+            return torch.cat([likelihood.mean(net(part)) for part in inputs.split(1024)])
 
     def evaluate(self, data: Data, *, refit: bool = False) -> Evaluation:
         """Error and negative log likelihood on data.
@@ -109,17 +115,20 @@ class MAPFit:
             ConfigError: if `refit` is asked for but the fit has none.
         """
         net, likelihood = self._predictor(refit)
-        return evaluate(net, likelihood, as_batches(data, 1024, next(net.parameters()).device))
+        like = next(net.parameters())
+        return evaluate(net, likelihood, as_batches(data, 1024, like.device, like.dtype))
 
     def save(self, directory: str | Path) -> None:
         """Writes the fit to one file in the folder, atomically; nothing is pickled. `bg.load_fit` reads it.
 
         Raises:
             RunFolderError: if the folder cannot be written.
+            CheckpointError: if the network keeps extra state, or its architecture example inputs, that are neither tensors
+                nor JSON values.
         """
         tree = {
             "prior": prior_to_json(self.prior),
-            "protect": [layer.name for layer in self.architecture.protected],
+            "protect": [layer.name for layer in self.architecture.protected if PROTECTED_BY_USER in layer.reason],
             "example_inputs": self.architecture.example_inputs,
             "likelihood": likelihood_to_json(self.likelihood),
             "net": dict(self.net.state_dict()),
@@ -158,14 +167,17 @@ def load_fit(directory: str | Path, net: nn.Module) -> MAPFit:
     """
     tree = load_tree(Path(directory) / _FILE, kind="MAP fit")
     fitted = _with_state(net, tree["net"])
-    example_inputs = tree["example_inputs"]
-    example_inputs = tuple(example_inputs) if isinstance(example_inputs, list) else example_inputs
-    architecture = Architecture.from_module(fitted, example_inputs, protect=tree["protect"])
-    prior = prior_from_json(architecture, tree["prior"])
-    likelihood = likelihood_from_json(tree["likelihood"])
-    history = History.from_json(tree["history"])
-    fit = MAPFit(prior, likelihood, fitted.eval(), history, None, tree["seed"], tree["seconds"])
-    return fit if tree["refit"] is None else _with_refit(fit, tree["refit"])
+    architecture = Architecture.from_module(fitted, like_parameters(tree["example_inputs"], net), protect=tree["protect"])
+    fit = MAPFit(
+        prior=prior_from_json(architecture, tree["prior"]),
+        likelihood=_likelihood(tree["likelihood"], fitted),
+        net=fitted.eval(),
+        history=History.from_json(tree["history"]),
+        refit=None,
+        seed=tree["seed"],
+        seconds=tree["seconds"],
+    )
+    return fit if tree["refit"] is None else replace(fit, refit=_refit_from(tree["refit"], fit))
 
 
 def _refit_tree(refit: Refit) -> dict[str, Any]:
@@ -176,14 +188,21 @@ def _refit_tree(refit: Refit) -> dict[str, Any]:
     }
 
 
-def _with_refit(fit: MAPFit, tree: dict[str, Any]) -> MAPFit:
+def _refit_from(tree: dict[str, Any], fit: MAPFit) -> Refit:
     net = _with_state(fit.reduce(), tree["net"]).eval()
-    refit = Refit(net, likelihood_from_json(tree["likelihood"]), History.from_json(tree["history"]))
-    return MAPFit(fit.prior, fit.likelihood, fit.net, fit.history, refit, fit.seed, fit.seconds)
+    return Refit(net, _likelihood(tree["likelihood"], net), History.from_json(tree["history"]))
+
+
+def _likelihood(values: dict[str, Any], net: nn.Module) -> Likelihood:
+    return likelihood_from_json(values).to(next(net.parameters()).device)
 
 
 def _with_state(net: nn.Module, state: dict[str, Tensor]) -> nn.Module:
+    """A copy of the network with the saved weights and buffers, in the dtypes they were saved in."""
     copied = copy.deepcopy(net)
+    for name, tensor in [*copied.named_parameters(), *copied.named_buffers()]:
+        if name in state:
+            tensor.data = tensor.data.to(state[name].dtype)
     try:
         copied.load_state_dict(state)
     except RuntimeError as error:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from bayes_guided.exceptions import CollapseError
 from bayes_guided.infer.batches import Batches
-from bayes_guided.infer.evaluation import evaluate, evaluating, summary_error
+from bayes_guided.infer.evaluation import check_cases, evaluate, summary_error
 from bayes_guided.infer.history import Epoch
 from bayes_guided.infer.training import BatchLoss, Objective
 from bayes_guided.likelihoods import Likelihood
@@ -19,31 +19,19 @@ from bayes_guided.priors.guided import GuidedPrior
 class LikelihoodObjective(Objective):
     """The mean negative log likelihood of a network, and a prior that the optimiser knows."""
 
-    module: nn.ModuleDict
-
     def __init__(self, network: nn.Module, likelihood: Likelihood, batches: Batches, held_out: Batches | None) -> None:
         """Trains the network and the likelihood that it is given, in place.
 
         Raises:
+            DataError: if the network does not run on the inputs.
             LabelError: if targets do not fit the likelihood and the network's outputs.
         """
+        self.network, self.likelihood = network, likelihood
         self.module = nn.ModuleDict({"network": network, "likelihood": likelihood}).train()
         self.batches, self.held_out = batches, held_out
-        _check_targets(self.network, self.likelihood, batches)
+        check_cases(network, likelihood, batches)
         if held_out is not None:
-            _check_targets(self.network, self.likelihood, held_out)
-
-    @property
-    def network(self) -> nn.Module:
-        """The network being trained."""
-        return self.module["network"]
-
-    @property
-    def likelihood(self) -> Likelihood:
-        """The likelihood, with the parameters it learns."""
-        likelihood = self.module["likelihood"]
-        assert isinstance(likelihood, Likelihood)
-        return likelihood
+            check_cases(network, likelihood, held_out)
 
     @abstractmethod
     def penalty(self) -> float:
@@ -150,11 +138,3 @@ class RefitObjective(LikelihoodObjective):
     def widths(self) -> dict[str, int]:
         """Nothing: no unit leaves in a refit."""
         return {}
-
-
-@torch.no_grad()
-def _check_targets(network: nn.Module, likelihood: Likelihood, batches: Batches) -> None:
-    """Every target, against the outputs of a few cases, before the first step."""
-    with evaluating(network), torch.random.fork_rng():
-        for inputs, targets in batches.sweep():
-            likelihood.check(targets, network(inputs[:2]))

@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -13,7 +13,8 @@ from tqdm import tqdm
 
 from bayes_guided.exceptions import ConfigError, DivergedError
 from bayes_guided.infer.batches import Batches
-from bayes_guided.infer.checkpoint import Checkpoint, Checkpoints, Position
+from bayes_guided.infer.checkpoint import Checkpoint, Position
+from bayes_guided.infer.generators import generator_states, seeded_generators, set_generator_states
 from bayes_guided.infer.history import Epoch, History
 
 
@@ -88,38 +89,35 @@ def train(
     plan: Plan,
     *,
     seed: int,
-    phase: str,
-    checkpoints: Checkpoints | None = None,
+    label: str,
+    checkpoint: Checkpoint | None = None,
     progress: bool | None = None,
 ) -> History:
     """Trains to the plan's end, from the checkpoint if it holds this run; the same seed gives the same bits.
 
-    `phase` names this part of a fit, in its checkpoint and its bar. The global generators are forked: the caller's are as
-    they were. `progress` shows a bar; by default in a terminal only.
+    The global generators are lent: the caller's are as they were. `progress` shows a bar, named `label`; by default in a
+    terminal only.
 
     Raises:
-        DivergedError: if the loss becomes NaN or infinite; the last checkpoint stays.
+        DivergedError: if the loss or a weight becomes NaN or infinite; the last checkpoint stays.
         CheckpointError: if the checkpoint is corrupt or of another run.
+        RunFolderError: if the checkpoint cannot be written; the last one stays.
         CollapseError: as `Objective.end_epoch`.
     """
-    checkpoint = None if checkpoints is None else checkpoints.phase(phase, asdict(plan))
-    devices = [p.device for p in objective.module.parameters() if p.device.type == "cuda"][:1]
-    with torch.random.fork_rng(devices):
-        torch.manual_seed(seed)
-        position, history = Position(), History()
-        saved = checkpoint.load(objective.module, objective.optimizer) if checkpoint else None
-        if saved is not None:
-            position, history = saved
+    with torch.enable_grad(), seeded_generators(seed, batches.device):
+        saved = None if checkpoint is None else checkpoint.load(objective.module, objective.optimizer)
+        position, history = saved or (Position(), History())
         total = plan.epochs * batches.per_epoch
-        with _bar(phase, total, position.steps(batches.per_epoch), progress) as bar:
-            for _ in range(position.epoch, plan.epochs):
+        with _bar(label, total, position.steps(batches.per_epoch), progress) as bar:
+            while position.epoch < plan.epochs:
                 _train_epoch(objective, batches, plan, position, history, checkpoint, bar)
-                record = objective.end_epoch(float(position.nll) / batches.size, float(position.error) / batches.size)
+                _require_finite_weights(objective.module, position)
+                record = objective.end_epoch(*position.means())
                 history = history.then(record)
                 position.next_epoch()
                 bar.set_postfix(_summary(record))
-        if checkpoint is not None:
-            checkpoint.save(objective.module, objective.optimizer, position, history)
+                if checkpoint is not None and position.epoch == plan.epochs:
+                    checkpoint.save(objective.module, objective.optimizer, position, history)
     return history
 
 
@@ -137,32 +135,48 @@ def _train_epoch(
         plan.apply(optimizer, position.steps(batches.per_epoch), batches.per_epoch)
         optimizer.zero_grad(set_to_none=True)
         losses = objective.batch_loss(inputs, targets)
-        _require_finite(losses.loss, position)
+        _require_finite_loss(losses.loss, position)
         losses.loss.backward()
         optimizer.step()
         position.advance(len(inputs), losses.nll, losses.error)
         bar.update()
         if checkpoint is not None and checkpoint.is_due(position.steps(batches.per_epoch)):
+            _require_finite_weights(objective.module, position)
             checkpoint.save(objective.module, optimizer, position, history)
 
 
 def _remaining(batches: Batches, position: Position) -> Iterator[tuple[Tensor, Tensor]]:
     """The batches of this epoch that are still to come; a resumed epoch draws its order again and skips what it has done."""
-    resumed = position.begin_epoch()
-    iterator = batches.epoch()
+    if position.now is None or position.epoch_start is None:
+        position.epoch_start = generator_states(batches.device)
+        yield from batches.epoch()
+        return
+    set_generator_states(position.epoch_start, batches.device)
+    remaining = batches.epoch()
     for _ in range(position.batch):
-        next(iterator)
-    if resumed:
-        position.restore_generators()
-    yield from iterator
+        next(remaining)
+    set_generator_states(position.now, batches.device)
+    position.now = None
+    yield from remaining
 
 
-def _require_finite(loss: Float[Tensor, ""], position: Position) -> None:
+def _require_finite_loss(loss: Float[Tensor, ""], position: Position) -> None:
     if not math.isfinite(float(loss.detach())):
-        raise DivergedError(
-            f"the loss is {float(loss.detach())} in epoch {position.epoch + 1}, batch {position.batch + 1}; lower the "
-            "learning rate or look for extreme inputs. The last checkpoint, if any, is from before."
-        )
+        raise _diverged(f"the loss is {float(loss.detach())}", position.epoch + 1, position.batch + 1)
+
+
+def _require_finite_weights(module: nn.Module, position: Position) -> None:
+    """A finite loss can have a gradient that is not; such weights must not reach a checkpoint or a result."""
+    for name, weights in module.named_parameters():
+        if not bool(torch.isfinite(weights).all()):
+            raise _diverged(f"'{name}' is NaN or infinite", position.epoch + 1, position.batch)
+
+
+def _diverged(what: str, epoch: int, batch: int) -> DivergedError:
+    return DivergedError(
+        f"{what} in epoch {epoch}, batch {batch}; lower the learning rate or look for extreme inputs. The last checkpoint, "
+        "if any, is from before."
+    )
 
 
 def _bar(label: str, total: int, done: int, progress: bool | None) -> Any:
