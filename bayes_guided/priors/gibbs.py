@@ -1,9 +1,9 @@
 """Models weighted by their complexity: p(m) proportional to exp(-C(widths)) (P13)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import combinations, product
+from itertools import combinations
 
 import torch
 from jaxtyping import Float
@@ -151,12 +151,10 @@ class GibbsComplexity(ModelPrior):
         return self.log_normaliser + self.joint_widths.expected_complexity()
 
     def _ranked(self) -> Iterator[tuple[float, dict[str, Tensor]]]:
+        log_normaliser = self.log_normaliser
         for value, widths in self.joint_widths.ranked():
-            for chosen in product(*(combinations(range(self.units.sizes[name]), width) for name, width in widths.items())):
-                yield (
-                    value - self.log_normaliser,
-                    {name: _mask(units, self.units.sizes[name]) for name, units in zip(widths, chosen, strict=True)},
-                )
+            for masks in _masks_of_widths(list(widths.items()), self.units.sizes):
+                yield value - log_normaliser, masks
 
     def _condition(self, minimums: dict[str, int]) -> "GibbsComplexity":
         merged = {name: max(value, self._minimums[name]) for name, value in minimums.items()}
@@ -166,7 +164,14 @@ class GibbsComplexity(ModelPrior):
         return {"joint": self._joint_form}
 
 
-def _mask(units: tuple[int, ...], size: int) -> Tensor:
-    mask = torch.zeros(size, dtype=torch.bool)
-    mask[list(units)] = True
-    return mask
+def _masks_of_widths(widths: Sequence[tuple[str, int]], sizes: Mapping[str, int]) -> Iterator[dict[str, Tensor]]:
+    """Every choice of masks with these widths, lazily: there may be more than any memory holds."""
+    if not widths:
+        yield {}
+        return
+    *others, (name, width) = widths
+    for masks in _masks_of_widths(others, sizes):
+        for chosen in combinations(range(sizes[name]), width):
+            mask = torch.zeros(sizes[name], dtype=torch.bool)
+            mask[list(chosen)] = True
+            yield {**masks, name: mask}

@@ -65,7 +65,7 @@ class TiltedUnits:
         free = torch.from_numpy(self.tree.log_size_law)
         return torch.where(self.log_size_law > -torch.inf, self.log_size_law - free, -torch.inf)
 
-    @property
+    @cached_property
     def _log_none(self) -> float:
         """Log probability that independent units with the tilted odds are all absent."""
         return float(logsigmoid(-self.logits).sum())

@@ -180,6 +180,13 @@ def test_markov_chains_agree_with_listing():
     assert ((found.size_pmf.value - prior.size_pmf()).abs() <= 4 * found.size_pmf.standard_error + 1e-4).all()
 
 
+def test_models_of_middling_widths_are_listed_lazily():
+    prior = GibbsComplexity(mlp_architecture(60), lambda w: (w["0"] - 30) ** 2, beta=1.0)
+    ranked = prior.most_probable(50)
+    assert {sub.widths["0"] for sub, _ in ranked} == {30}
+    assert float(prior.log_prob(ranked[-1][0])) == pytest.approx(ranked[0][1], abs=1e-10)
+
+
 def test_too_large_to_list_names_the_estimate():
     prior = GibbsComplexity(architecture_of(Triangle(200, 200, 200)), "parameters", beta=0.01)
     with pytest.raises(ExactLimitError, match="estimate"):
