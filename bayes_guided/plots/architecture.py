@@ -5,7 +5,7 @@ from matplotlib.ticker import MaxNLocator
 
 from bayes_guided.architecture import SubArchitecture
 
-from .style import BLUE, LIGHT, axes_or_new, styled
+from .style import BLUE, LIGHT, axes_or_new, short, styled
 
 
 @styled
@@ -25,7 +25,13 @@ def architecture(sub: SubArchitecture, *, ax: Axes | None = None) -> Axes:
     ax.barh(places, after, height=0.8, color=BLUE, label="after")
     for place, (old, new) in enumerate(zip(before, after, strict=True)):
         ax.annotate(f"{new} of {old}", (old, place), (3, 0), textcoords="offset points", va="center", fontsize=7)
-    ax.set(yticks=places, yticklabels=names, xlabel="units (count)", ylabel="group", xlim=(0, 1.25 * max(before)))
+    ax.set(
+        yticks=places,
+        yticklabels=[short(name) for name in names],
+        xlabel="units (count)",
+        ylabel="group",
+        xlim=(0, 1.25 * max(before)),
+    )
     ax.set_title(f"parameters {full.num_parameters:,} → {sub.num_parameters:,}\nMACs per sample {full.macs:,} → {sub.macs:,}")
     ax.invert_yaxis()
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from .style import BLUE, ORANGE, axes_or_new, styled
+from .style import BLUE, ORANGE, axes_or_new, short, styled
 
 
 @styled
@@ -24,7 +24,7 @@ def row_norms(norms: Float[Tensor, "units"], *, group: str, ax: Axes | None = No
     top = float(norms.max()) or 1.0
     # Room below for the marks of the zeros, and above for the legend.
     ax.set(xlim=(-0.5, len(norms) - 0.5), ylim=(-0.06 * top, 1.35 * top))
-    ax.set(xlabel="unit index", ylabel=r"row norm $\|w_u\|_2$" + "\n(weight units)", title=group)
+    ax.set(xlabel="unit index", ylabel=r"row norm $\|w_u\|_2$" + "\n(weight units)", title=short(group, 32))
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     ax.legend(loc="upper right", ncols=2)
     return ax

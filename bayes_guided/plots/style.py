@@ -37,3 +37,8 @@ def axes_or_new(ax: Axes | None, height: float) -> Axes:
     if ax is not None:
         return ax
     return Figure(figsize=(COLUMN_WIDTH, height), layout="constrained").subplots()
+
+
+def short(name: str, letters: int = 20) -> str:
+    """A name of a group at most so many letters long: its end, which tells layers apart."""
+    return name if len(name) <= letters else "…" + name[1 - letters :]

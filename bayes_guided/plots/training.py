@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
 from bayes_guided.infer import Epoch, History
 
-from .style import BLUE, GREEN, GREY, ORANGE, axes_or_new, styled
+from .style import BLUE, GREEN, GREY, ORANGE, axes_or_new, short, styled
 
 _FEW = 4
 """Up to so many groups have colours of their own; more are shaded by depth."""
@@ -27,6 +27,8 @@ def training(
 
     Epochs of the `refit` follow those of the fit, behind a dotted line. `error_name` is the likelihood's: "error" is a
     fraction and shown in percent, anything else as it is.
+
+    More than a few groups are shaded by depth, from the first (dark) to the last (light).
 
     How to read it: the loss should be level at the end, and so should the units; units that still fall in the last epochs
     call for more epochs. A warning sign is a group that drops in its first epochs while the error is high: lower the strength
@@ -52,7 +54,7 @@ def training(
 def _draw_loss(ax: Axes, history: History, refit: History | None) -> None:
     epochs = _joined(history, refit)
     ax.plot(range(1, len(epochs) + 1), [epoch.loss for epoch in epochs], color=BLUE, label="objective")
-    ax.plot(range(1, len(epochs) + 1), [epoch.nll for epoch in epochs], color=ORANGE, label="its likelihood part (NLL)")
+    ax.plot(range(1, len(epochs) + 1), [epoch.nll for epoch in epochs], color=ORANGE, label="likelihood part")
     ax.set_ylabel("loss\n(nats per case)")
     if min(epoch.nll for epoch in epochs) > 0:
         ax.set_yscale("log")
@@ -76,22 +78,26 @@ def _draw_error(ax: Axes, history: History, refit: History | None, error_name: s
 
 def _draw_units(ax: Axes, history: History) -> None:
     widths = history.widths
-    shades = mpl.colormaps["cividis"]
+    names, shades = list(widths), mpl.colormaps["cividis"]
     for place, (name, counts) in enumerate(widths.items()):
-        colour = f"C{place}" if len(widths) <= _FEW else shades(0.85 * place / (len(widths) - 1))
+        colour = f"C{place}" if len(names) <= _FEW else shades(0.85 * place / (len(names) - 1))
         ax.plot(range(1, len(counts) + 1), counts, color=colour, label=name)
     ax.set_ylabel("units left\n(count)")
     ax.set_yscale("log", base=2)
     ax.yaxis.set_major_formatter(ScalarFormatter())
-    if len(widths) <= _FEW:
+    if len(names) <= _FEW:
         _legend_above(ax)
     else:
-        ax.legend(loc="upper center", bbox_to_anchor=(0.45, -0.35), ncols=3)
+        # A dozen shades cannot be told apart by a legend: it names the ends of the scale.
+        ends = [ax.lines[0], ax.lines[-1]]
+        labels = [f"first: {short(names[0])}", f"last of {len(names)}: {short(names[-1])}"]
+        ax.legend(ends, labels, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0)
 
 
 def _legend_above(ax: Axes) -> None:
     """Above the axes, where no curve can run through it."""
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=_FEW)
+    handles, labels = ax.get_legend_handles_labels()
+    ax.legend(handles, map(short, labels), loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0, ncols=2)
 
 
 def _joined(history: History, refit: History | None) -> tuple[Epoch, ...]:

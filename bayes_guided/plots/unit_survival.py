@@ -5,7 +5,7 @@ from matplotlib.ticker import MaxNLocator
 
 from bayes_guided.analysis.survival import GroupSurvival
 
-from .style import BLUE, GREY, LIGHT, ORANGE, axes_or_new, styled
+from .style import BLUE, GREY, LIGHT, ORANGE, axes_or_new, short, styled
 
 
 @styled
@@ -35,7 +35,7 @@ def unit_survival(group: GroupSurvival, *, ax: Axes | None = None) -> Axes:
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     _draw_guidance(ax.inset_axes((0, 0.82, 1, 0.18), sharex=ax), group)
     _draw_kept(ax.inset_axes((0, 0.58, 1, 0.08), sharex=ax), group)
-    ax.set_title(group.group)
+    ax.set_title(short(group.group, 32))
     return ax
 
 
@@ -44,10 +44,10 @@ def _draw_prior(ax: Axes, group: GroupSurvival) -> None:
     units, prior, thresholds = range(len(group.guidance)), group.prior.tolist(), group.thresholds.tolist()
     middle = len(thresholds) // 2
     if len(thresholds) > 1:
-        label = f"prior, size > {thresholds[0]:.2g} to {thresholds[-1]:.2g}"
+        label = f"size > {thresholds[0]:.2g} to {thresholds[-1]:.2g}"
         ax.fill_between(units, prior[-1], prior[0], color=ORANGE, alpha=0.25, linewidth=0, label=label)
-    ax.plot(units, prior[middle], color=ORANGE, label=f"prior, size > {thresholds[middle]:.2g}")
-    ax.legend(loc="lower left")
+    ax.plot(units, prior[middle], color=ORANGE, label=f"size > {thresholds[middle]:.2g}")
+    ax.legend(loc="lower left", title="prior, threshold reading:", alignment="left")
 
 
 def _draw_guidance(strip: Axes, group: GroupSurvival) -> None:
