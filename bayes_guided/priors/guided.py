@@ -9,9 +9,11 @@ from jaxtyping import Bool, Float
 from pyro.distributions import TorchDistribution
 from torch import Tensor, nn
 
+from bayes_guided.analysis.implied import reading_of
 from bayes_guided.architecture import Architecture, Role, UnitGroup
 from bayes_guided.exceptions import ArchitectureMismatchError, ConfigError, RowShapeError
 from bayes_guided.guidance import Guidance, constant
+from bayes_guided.priors.independent import IndependentInclusion
 from bayes_guided.priors.row_prior import RowPrior
 from bayes_guided.priors.weights import Normal, WeightPrior
 from bayes_guided.types import Rows, UnitValues
@@ -119,6 +121,22 @@ class GuidedPrior:
         """
         like = torch.empty((), dtype=torch.float32)
         return {name: prior.distribution(like).sample(torch.Size(sample_shape)) for name, prior in self.row_priors.items()}
+
+    def model_prior(self, reading: str, *, tau: float | None = None, curvature: float | None = None) -> IndependentInclusion:
+        """The prior over models that this prior implies under a reading: independent units with the reading's log odds.
+
+        `reading` is "threshold" (needs `tau`), "shrinkage" or "evidence" (need `curvature`, that of the summed negative log
+        likelihood per weight); `analysis.implied` says what each means. Protected units are in every model.
+
+        Raises:
+            ReadingError: if the family has no such reading, or its number is missing ("inclusion" needs a prior that has
+                models in it: SpikeAndSlabPrior).
+        """
+        meaning = reading_of(reading, tau=tau, curvature=curvature)
+        like = torch.empty((), dtype=torch.float64)
+        costs = {name: -meaning.log_odds(prior.guided_density(like)) for name, prior in self.row_priors.items()}
+        protected = {name: prior.protected for name, prior in self.row_priors.items()}
+        return IndependentInclusion(self.architecture, costs, protected=protected)
 
     def _columns(self, group: UnitGroup) -> Bool[Tensor, "row"]:
         norm_only = self.penalised == "norm" and group.has_norm

@@ -9,6 +9,7 @@ from pyro.distributions import MaskedMixture, TorchDistribution
 from torch import Tensor
 
 from bayes_guided.distributions import RowNormal
+from bayes_guided.distributions.base import RowDistribution
 from bayes_guided.distributions.row_parts import RowParts
 from bayes_guided.priors.weights import Normal, WeightPrior
 
@@ -48,12 +49,15 @@ class RowPrior:
         """The rate r_u per unit, float64; 0 for protected units."""
         return self.weights.rates(self.guidance, self.dim)
 
+    def guided_density(self, like: Float[Tensor, "..."]) -> RowDistribution:
+        """The weight prior's density over the penalised columns, batch shape (units,); protected units stand at rate 1."""
+        return self.weights.distribution(self.rates.to(like).masked_fill(self.protected.to(like.device), 1.0), self.dim)
+
     def distribution(self, like: Float[Tensor, "..."]) -> TorchDistribution:
         """The density over rows, batch shape (units,), event shape (row,), in the dtype and on the device of `like`."""
         units, length = len(self.guidance), len(self.columns)
         protected = self.protected.to(like.device)
-        rates = self.rates.to(like).masked_fill(protected, 1.0)
-        density: TorchDistribution = self.weights.distribution(rates, self.dim)
+        density: TorchDistribution = self.guided_density(like)
         if not self.whole_row:
             unguided = RowNormal(self._base_rates(units, like), length - self.dim)
             density = RowParts(self.columns.to(like.device), density, unguided)

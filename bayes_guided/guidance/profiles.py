@@ -41,7 +41,7 @@ class Guidance(ABC):
     def group_factors(self, architecture: Architecture) -> Float[Tensor, "groups"]:
         """One factor per group, in network order, as `across` uses this guidance."""
 
-    def across(self, factors: "Guidance | Mapping[str, float]") -> "Guidance":
+    def across(self, factors: "Guidance | Mapping[str, int | float]") -> "Guidance":
         """This guidance times a factor per group.
 
         `factors` is a profile read along the depth of the network (mean 1 over the groups), a `cost`, or a mapping from
@@ -62,7 +62,7 @@ def linear() -> Guidance:
     return polynomial(1.0)
 
 
-def polynomial(power: float) -> Guidance:
+def polynomial(power: int | float) -> Guidance:
     """Guidance proportional to (u + 1)^power; a negative power presses the first units hardest.
 
     Raises:
@@ -72,7 +72,7 @@ def polynomial(power: float) -> Guidance:
     return _Profile(lambda units: _positive(f"polynomial({power})", _places(units) ** power))
 
 
-def exponential(rate: float) -> Guidance:
+def exponential(rate: int | float) -> Guidance:
     """Guidance proportional to exp(rate * u / U): the last unit is pressed about e^rate times as hard as the first.
 
     Raises:
@@ -82,7 +82,7 @@ def exponential(rate: float) -> Guidance:
     return _Profile(lambda units: _positive(f"exponential({rate})", torch.exp(rate * (_places(units) - 1))))
 
 
-def step(free: float) -> Guidance:
+def step(free: int | float) -> Guidance:
     """Guidance 0 (protected) for the first `free` units of each group, equal for the others.
 
     `free` is a count if it is 1 or more, else a fraction of the group, rounded to whole units.
@@ -266,6 +266,6 @@ def _require_groups(architecture: Architecture, given: Mapping[str, object]) -> 
             raise ProtectedGroupError(f"guidance was given for '{name}', which is no group; the groups are {sorted(names)}.")
 
 
-def _require_finite(name: str, value: float) -> None:
+def _require_finite(name: str, value: int | float) -> None:
     if not torch.isfinite(torch.tensor(float(value))):
         raise GuidanceError(f"{name}={value} is not finite.")

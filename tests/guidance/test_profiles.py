@@ -9,7 +9,7 @@ from bayes_guided import guidance
 from bayes_guided.architecture import Architecture
 from bayes_guided.exceptions import GuidanceError, ProtectedGroupError
 
-from .scenarios import CONV, MLP
+from tests.scenarios import CONV, MLP
 
 
 @pytest.fixture(scope="module")
