@@ -7,6 +7,7 @@ from . import infer as infer
 from . import likelihoods as likelihoods
 from . import models as models
 from . import nets as nets
+from . import nn as nn
 from . import optim as optim
 from . import priors as priors
 from .architecture import Architecture as Architecture

@@ -43,6 +43,10 @@ class MaskError(BayesGuidedError, ValueError):
     """A mask of units is not boolean, has the wrong length, or empties a group that may not be empty."""
 
 
+class GateError(BayesGuidedError, ValueError):
+    """A gate that cannot be put where it was asked for, or that meets an input of another shape."""
+
+
 class ReductionError(BayesGuidedError, RuntimeError):
     """The reduced network would not compute the same function; nothing was changed."""
 
@@ -64,6 +68,10 @@ class ImproperPriorError(BayesGuidedError, ValueError):
 
 class ReadingError(BayesGuidedError, ValueError):
     """A reading of survival that does not exist for this prior or fit, or lacks what it needs."""
+
+
+class NoDensityError(BayesGuidedError, ValueError):
+    """A prior known by its penalty alone, whose normaliser has no closed form, was asked for its density."""
 
 
 class NoMAPError(BayesGuidedError, ValueError):
