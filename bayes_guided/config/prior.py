@@ -12,13 +12,15 @@ from bayes_guided.priors import GuidedPrior, WeightPrior
 from .guidance import Across, Linear, Profile, build_guidance
 from .settings import Positive, Settings
 
+Family = Literal[
+    "Normal", "Laplace", "GroupLaplace", "SparseGroupLaplace", "GroupSqrtLaplace", "GroupHorseshoe", "TreeGroupLaplace"
+]
+
 
 class PriorSettings(Settings):
     """The guided prior: `strength` multiplies against the summed negative log likelihood (see `bg.GuidedPrior`)."""
 
-    family: Literal["Normal", "Laplace", "GroupLaplace", "SparseGroupLaplace", "GroupSqrtLaplace", "GroupHorseshoe"] = (
-        "GroupLaplace"
-    )
+    family: Family = "GroupLaplace"
     strength: Positive
     mix: Annotated[float, Field(gt=0, lt=1)] | None = None
     guidance: Profile = Linear(profile="linear")

@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
-from scipy.optimize import brentq
+from scipy.optimize import root_scalar
 from torch import Tensor
 
 from bayes_guided.analysis.implied import Reading, reading_of
@@ -139,7 +139,7 @@ class _FromWidth(_PerUnit):
                 f"a mean width of {wanted} cannot be attained in group '{group.name}', which has {group.size} units of which "
                 f"{protected} are protected; give a number between {protected} and {group.size}."
             )
-        return math.exp(float(brentq(excess, low, high, xtol=1e-14, rtol=1e-14)))
+        return math.exp(root_scalar(excess, bracket=(low, high), method="brentq", xtol=1e-14, rtol=1e-14).root)
 
     def _bracket(self, group: UnitGroup, guided: Float[Tensor, "units"]) -> tuple[float, float]:
         """Factors at which all units are surely in, and surely out: beyond those where single units are at odds e^+-50."""

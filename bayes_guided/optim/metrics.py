@@ -79,7 +79,9 @@ class RowMetric(Metric):
         squares = _squared_norms(rows.blocks, gradients)
         if rows.key not in rows.moments:
             rows.moments[rows.key] = torch.zeros_like(squares)
-        return rows.moments[rows.key].mul_(beta2).add_(squares, alpha=(1 - beta2) / rows.weights_per_unit)
+        moments = rows.moments[rows.key].mul_(beta2).add_(squares, alpha=(1 - beta2) / rows.weights_per_unit)
+        # An operator that couples the rows is exact in a metric that they share: that of the largest gradient, the safest.
+        return moments.amax().expand_as(moments) if rows.plan.couples_units else moments
 
     @staticmethod
     def _prox(rows: LiveRows, weights: Blocks, step: Float[Tensor, "units"]) -> Bool[Tensor, "units"]:

@@ -73,6 +73,8 @@ class ProximalAdam(torch.optim.Optimizer):
             RowUpdate(group, row_prior, parameters, _METRICS[metric]())
             for group, row_prior in zip(prior.architecture.groups, prior.row_priors.values(), strict=True)
         ]
+        if metric == "weight" and any(rows.couples_units for rows in self._rows):
+            raise ConfigError('the tree group lasso has no exact prox in a metric per weight; use metric="row".')
         self._extra = [RestUpdate(parameter, None, None) for parameter in extra]
         self._rest = [
             RestUpdate(parameters[block.parameter], block.axis, block.index)

@@ -36,6 +36,7 @@ class RowUpdate:
         like = parameters[group.blocks[0].parameter]
         # The rate 0 of protected units leaves them alone.
         self._plan = prior.weights.prox_plan(prior.rates.to(like), prior.dim)
+        self.couples_units = self._plan.couples_units
         self._protected = prior.protected.to(like.device) if bool(prior.protected.any()) else None
         # The moment of the rows is kept with their first parameter, so that state_dict carries it.
         self._key = f"row_exp_avg_sq.{group.name}"

@@ -13,15 +13,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from bayes_guided.exceptions import ConfigError
 from bayes_guided.priors import weighted_prox
 
 
 @dataclass(frozen=True)
 class RadialOperator:
-    """The prox of a function of the row's norm: a factor on the row, or its form in a metric per weight (P23)."""
+    """The prox of a function of the rows' norms: a factor on each row, or its form in a metric per weight (P23).
+
+    `couples_units` marks an operator that looks at several rows at once; it is exact in a metric that all rows share.
+    """
 
     factor: Callable[[Float[Tensor, "units"], Float[Tensor, "units"]], Float[Tensor, "units"]]
-    weighted: Callable[..., Float[Tensor, "units row"]]
+    weighted: Callable[..., Float[Tensor, "units row"]] | None
+    couples_units: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +35,11 @@ class ProxPlan:
 
     soft: Float[Tensor, "units"] | None
     radial: tuple[RadialOperator, Float[Tensor, "units"]] | None
+
+    @property
+    def couples_units(self) -> bool:
+        """Whether the operator is exact only in a metric that all rows of the group share."""
+        return self.radial is not None and self.radial[0].couples_units
 
     def apply(self, rows: Float[Tensor, "units row"], step: Float[Tensor, "units"]) -> Float[Tensor, "units row"]:
         """The minimiser of `||x - row||^2 / (2 step) + r Omega(x)`, row by row."""
@@ -43,11 +53,17 @@ class ProxPlan:
     def apply_weighted(
         self, rows: Float[Tensor, "units row"], metric: Float[Tensor, "units row"]
     ) -> Float[Tensor, "units row"]:
-        """The minimiser of `sum_j metric_j (x_j - row_j)^2 / 2 + r Omega(x)`, row by row."""
+        """The minimiser of `sum_j metric_j (x_j - row_j)^2 / 2 + r Omega(x)`, row by row.
+
+        Raises:
+            ConfigError: if the operator has no exact form in such a metric (the tree group lasso).
+        """
         if self.soft is not None:
             rows = weighted_prox.soft_threshold(rows, self.soft, metric)
         if self.radial is not None:
             operator, rates = self.radial
+            if operator.weighted is None:
+                raise ConfigError('the tree group lasso has no exact prox in a metric per weight; use metric="row".')
             rows = operator.weighted(rows, rates, metric)
         return rows
 
@@ -82,6 +98,22 @@ def group_sqrt_factor(norms: Float[Tensor, "units"], kappa: Float[Tensor, "units
     return (1 - bend / root).where(alive | (kappa == 0), 0.0)
 
 
+def tree_factor(norms: Float[Tensor, "units"], kappa: Float[Tensor, "units"]) -> Float[Tensor, "units"]:
+    """The factors by which the prox of `sum_k kappa_k ||rows k to U||_2` shrinks the rows; zeros are nested (P22).
+
+    The nested groups' operators one after the other, innermost (the last row) first [Jenatton2011]: each shrinks the rows
+    from k on by one factor, so that a row's factor is the product over k up to its own place.
+    """
+    squared, own = 0.0, []
+    for norm, threshold in zip(reversed(norms.tolist()), reversed(kappa.tolist()), strict=True):
+        squared += norm**2
+        shrink = max(0.0, 1 - threshold / math.sqrt(squared)) if squared > 0 else 0.0
+        own.append(shrink)
+        squared *= shrink**2
+    return norms.new_tensor(own[::-1]).cumprod(dim=0)
+
+
 RIDGE = RadialOperator(ridge_factor, weighted_prox.ridge)
 GROUP = RadialOperator(group_factor, weighted_prox.group)
 GROUP_SQRT = RadialOperator(group_sqrt_factor, weighted_prox.group_sqrt)
+TREE = RadialOperator(tree_factor, weighted=None, couples_units=True)

@@ -10,6 +10,7 @@ from bayes_guided.exceptions import ArchitectureMismatchError, CheckpointError
 from bayes_guided.guidance import custom
 from bayes_guided.priors import weights
 from bayes_guided.priors.guided import GuidedPrior
+from bayes_guided.priors.tree import TreeGroupLaplace
 
 _FAMILIES: dict[str, type[weights.WeightPrior]] = {
     family.__name__: family
@@ -20,6 +21,7 @@ _FAMILIES: dict[str, type[weights.WeightPrior]] = {
         weights.SparseGroupLaplace,
         weights.GroupSqrtLaplace,
         weights.GroupHorseshoe,
+        TreeGroupLaplace,
     )
 }
 

@@ -46,7 +46,11 @@ class WeightPrior(ABC):
 
     @abstractmethod
     def distribution(self, rates: Float[Tensor, "*units"], dim: int) -> RowDistribution:
-        """The density over rows of length `dim`, batch shape that of `rates`, in the dtype and on the device of `rates`."""
+        """The density over rows of length `dim`, batch shape that of `rates`, in the dtype and on the device of `rates`.
+
+        Raises:
+            NoDensityError: if only the penalty is known (TreeGroupLaplace).
+        """
 
     @abstractmethod
     def prox_plan(self, rates: Float[Tensor, "units"], dim: int) -> ProxPlan:
@@ -55,6 +59,18 @@ class WeightPrior(ABC):
         Raises:
             NoMAPError: if the density is unbounded (GroupHorseshoe), so that a MAP estimate does not exist.
         """
+
+    @abstractmethod
+    def penalty(self, rows: Float[Tensor, "units row"], rates: Float[Tensor, "units"]) -> Float[Tensor, "units"]:
+        """`r_u Omega(row_u)` in nats: minus the log density without its constant.
+
+        Raises:
+            NoMAPError: as `prox_plan`.
+        """
+
+
+class SeparableWeightPrior(WeightPrior):
+    """Rows are independent, and the penalty of a row is that of its density."""
 
     def penalty(self, rows: Float[Tensor, "units row"], rates: Float[Tensor, "units"]) -> Float[Tensor, "units"]:
         """`r_u Omega(row_u)` in nats: minus the log density without its constant.
@@ -69,7 +85,7 @@ class WeightPrior(ABC):
 
 
 @dataclass(frozen=True)
-class Normal(WeightPrior):
+class Normal(SeparableWeightPrior):
     """`exp(-r ||row||_2^2)`, r = lambda g: the ridge, variance 1 / (2 r) per weight. Its MAP is never exactly zero."""
 
     def rates(self, guidance: Float[Tensor, "*units"], dim: int) -> Float[Tensor, "*units"]:
@@ -86,7 +102,7 @@ class Normal(WeightPrior):
 
 
 @dataclass(frozen=True)
-class Laplace(WeightPrior):
+class Laplace(SeparableWeightPrior):
     """`exp(-r ||row||_1)`, r = lambda g: the lasso; a unit leaves when all its weights have."""
 
     def rates(self, guidance: Float[Tensor, "*units"], dim: int) -> Float[Tensor, "*units"]:
@@ -103,7 +119,7 @@ class Laplace(WeightPrior):
 
 
 @dataclass(frozen=True)
-class GroupLaplace(WeightPrior):
+class GroupLaplace(SeparableWeightPrior):
     """`exp(-r ||row||_2)`, r = lambda g sqrt(D): the guided group lasso (P2)."""
 
     def rates(self, guidance: Float[Tensor, "*units"], dim: int) -> Float[Tensor, "*units"]:
@@ -120,7 +136,7 @@ class GroupLaplace(WeightPrior):
 
 
 @dataclass(frozen=True)
-class SparseGroupLaplace(WeightPrior):
+class SparseGroupLaplace(SeparableWeightPrior):
     """`exp(-r (a ||row||_1 + (1 - a) sqrt(D) ||row||_2))`, r = lambda g, a = `mix`: sparse group lasso (P3).
 
     Raises:
@@ -151,7 +167,7 @@ class SparseGroupLaplace(WeightPrior):
 
 
 @dataclass(frozen=True)
-class GroupSqrtLaplace(WeightPrior):
+class GroupSqrtLaplace(SeparableWeightPrior):
     """`exp(-r sqrt(||row||_2))`, r = lambda g D^(3/4): the group L1/2 penalty, heavier tails than the group lasso.
 
     sqrt(||row||) is about 2 D / r, so D^(3/4) is the power that frees the root mean square weight of D.
@@ -171,7 +187,7 @@ class GroupSqrtLaplace(WeightPrior):
 
 
 @dataclass(frozen=True)
-class GroupHorseshoe(WeightPrior):
+class GroupHorseshoe(SeparableWeightPrior):
     """A row's scale is half-Cauchy with median 1 / r, r = lambda g (P4). Unbounded at zero: for SVI and MCMC, not MAP."""
 
     def rates(self, guidance: Float[Tensor, "*units"], dim: int) -> Float[Tensor, "*units"]:

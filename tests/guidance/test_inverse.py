@@ -101,7 +101,7 @@ def test_survivals_outside_the_open_interval_are_refused(architecture: bg.Archit
 def test_missing_groups_and_wrong_lengths_are_refused(architecture: bg.Architecture) -> None:
     weights = bg.priors.Normal(1.0)
     missing = bg.guidance.from_survival({"layers.0": torch.full((12,), 0.5)}, weights, reading="evidence", curvature=1.0)
-    with pytest.raises(SurvivalError, match="layers.1"):
+    with pytest.raises(SurvivalError, match=r"layers\.1"):
         missing.coefficients(architecture)
     wanted = _survivals(architecture) | {"layers.1": torch.full((6,), 0.5)}
     with pytest.raises(SurvivalError, match=r"\(7,\)"):

@@ -8,7 +8,6 @@ from torch import nn
 from bayes_guided import guidance
 from bayes_guided.architecture import Architecture
 from bayes_guided.exceptions import GuidanceError, ProtectedGroupError
-
 from tests.scenarios import CONV, MLP
 
 
