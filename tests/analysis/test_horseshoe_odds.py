@@ -46,6 +46,14 @@ def test_both_far_tails(dim):
     torch.testing.assert_close(norm_log_odds(float64(-600.0, 600.0), dim), exact, rtol=1e-13, atol=1e-11)
 
 
+@pytest.mark.parametrize("log_level", [-30.0, -70.0, -600.0])
+def test_one_weight_in_the_far_tail(log_level):
+    """For one weight P(below) = (2/pi)^(3/2) / 2 int_0^l exp(t^2/2) E_1(t^2/2) dt, where E_1(x) -> -gamma - log x."""
+    integral = 2 - 0.57721566490153286 + math.log(2) - 2 * log_level
+    exact = -(log_level + math.log(integral / 2) + 1.5 * math.log(2 / math.pi))
+    assert float(norm_log_odds(float64(log_level), 1)[0]) == pytest.approx(exact, rel=1e-12)
+
+
 @pytest.mark.parametrize("dim", [1, 2, 5, 100, 2000])
 def test_level_inverts_the_log_odds(dim):
     wanted = torch.cat([torch.linspace(-600, 600, 61, dtype=torch.float64), float64(-1.0, -1e-6, 1e-6, 1.0)])
@@ -53,6 +61,5 @@ def test_level_inverts_the_log_odds(dim):
 
 
 def test_one_weight_at_its_median():
-    """For one weight, normal over Cauchy's inverse: P(|z c| > level) = 1/2 where the two odds' integrals meet."""
     level = float(norm_level(float64(0.0), 1)[0])
     assert exact_log_odds(math.exp(level), 1) == pytest.approx(0, abs=1e-11)

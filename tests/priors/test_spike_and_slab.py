@@ -296,6 +296,17 @@ def test_protected_units_follow_the_base_prior_and_stay(architecture):
     assert float(prior.log_prob_rows(zero)) == float(prior.log_prob(zero, smallest))
 
 
+def test_protected_units_pay_no_volume(architecture):
+    """joint_penalty = -log_prob + log alpha of the present units that could be absent."""
+    guided = priors.GuidedPrior(architecture, priors.GroupLaplace(1.5), guidance.step(1.0))
+    prior = SpikeAndSlabPrior.calibrated(guided, curvature=40.0)
+    rows, sub = rows_of(architecture.full()), architecture.full()
+    paid = float(prior.joint_penalty(rows, sub) + prior.log_prob(rows, sub))
+    assert paid == pytest.approx(3 * 2 * math.log(40 / (2 * math.pi)), rel=1e-12)
+    for cost in prior.unit_cost().values():
+        assert cost[0] == 0
+
+
 @pytest.mark.parametrize("curvature", [1e4, 1e6])
 def test_objective_differences_are_posterior_log_odds(curvature):
     """P11 (iv), one weight, L = h/2 (w - a)^2: exact posterior odds under the calibrated prior by quadrature."""
