@@ -41,10 +41,11 @@ Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The run 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")]
 
 
-def _show_version(wanted: bool) -> None:
+def _show_version(wanted: bool) -> bool:
     if wanted:
         typer.echo(f"bayes-guided {version('bayes-guided')}")
         raise typer.Exit
+    return wanted
 
 
 @app.callback()

@@ -59,6 +59,7 @@ def run(config: RunConfig, folder: str | Path, *, progress: bool | None = None) 
     data = config.load_data()
     config = config.completed(data)
     if not check_owner(place, config) and place.finished:
+        drop_checkpoint(place)
         return RunResult(place.path, Metrics.load(place.metrics), reused=True)
     task = _prepare(config, data)
     with claimed(place, config):

@@ -73,7 +73,8 @@ def claimed(folder: RunFolder, config: RunConfig) -> Iterator[None]:
         if is_new and not (folder.checkpoint.exists() or folder.fit.exists()):
             folder.config.unlink(missing_ok=True)
             for made in created:
-                made.rmdir()
+                if not any(made.iterdir()):
+                    made.rmdir()
         raise
 
 
