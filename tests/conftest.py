@@ -6,10 +6,12 @@ from collections.abc import Iterator
 import pytest
 from jaxtyping import install_import_hook
 
+import tests.typechecker  # the hook below names it
+
 # Before any import of the package: a module that is imported already is never checked, and nothing would say so.
 if any(name.split(".")[0] == "bayes_guided" for name in sys.modules):
     raise pytest.UsageError("bayes_guided was imported before tests/conftest.py, so its shapes would not be checked.")
-install_import_hook("bayes_guided", "beartype.beartype")
+install_import_hook("bayes_guided", "tests.typechecker.checked")
 
 import matplotlib as mpl  # noqa: E402
 import torch  # noqa: E402
