@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from jaxtyping import install_import_hook
 
-import tests.typechecker  # the hook below names it
+import tests.typechecker  # noqa: F401  (the hook below names it)
 
 # Before any import of the package: a module that is imported already is never checked, and nothing would say so.
 if any(name.split(".")[0] == "bayes_guided" for name in sys.modules):
