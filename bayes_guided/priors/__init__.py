@@ -8,6 +8,7 @@ from .model_prior import ModelPrior as ModelPrior
 from .multiplicative_gamma import MultiplicativeGamma as MultiplicativeGamma
 from .nested import NestedWidth as NestedWidth
 from .shared_budget import SharedBudget as SharedBudget
+from .slab_volumes import laplace_log_volume as laplace_log_volume
 from .spike_and_slab import SpikeAndSlabPrior as SpikeAndSlabPrior
 from .tilted import TiltedWidth as TiltedWidth
 from .tree import TreeGroupLaplace as TreeGroupLaplace

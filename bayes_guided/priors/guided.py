@@ -133,8 +133,7 @@ class GuidedPrior:
                 models in it: SpikeAndSlabPrior).
         """
         meaning = reading_of(reading, tau=tau, curvature=curvature)
-        like = torch.empty((), dtype=torch.float64)
-        costs = {name: -meaning.log_odds(prior.guided_density(like)) for name, prior in self.row_priors.items()}
+        costs = {name: -prior.model_log_odds(meaning) for name, prior in self.row_priors.items()}
         protected = {name: prior.protected for name, prior in self.row_priors.items()}
         return IndependentInclusion(self.architecture, costs, protected=protected)
 

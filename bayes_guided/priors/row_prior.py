@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from pyro.distributions import MaskedMixture, TorchDistribution
 from torch import Tensor
 
+from bayes_guided.analysis.implied import Evidence, Reading
 from bayes_guided.distributions import RowNormal
 from bayes_guided.distributions.base import RowDistribution
 from bayes_guided.distributions.row_parts import RowParts
@@ -53,14 +54,31 @@ class RowPrior:
         """The weight prior's density over the penalised columns, batch shape (units,); protected units stand at rate 1."""
         return self.weights.distribution(self.rates.to(like).masked_fill(self.protected.to(like.device), 1.0), self.dim)
 
+    def unguided_density(self, like: Float[Tensor, "..."]) -> RowNormal:
+        """The base prior's density over the columns that guidance does not press on, batch shape (units,)."""
+        return RowNormal(self._base_rates(len(self.guidance), like), len(self.columns) - self.dim)
+
+    def model_log_odds(self, reading: Reading) -> Float[Tensor, "units"]:
+        """Log odds of presence of every unit under a reading, nats, float64.
+
+        A threshold and a shrinkage look at the penalised columns; evidence is that of the whole row (P11).
+
+        Raises:
+            ReadingError: if the weight prior's family has no such reading.
+        """
+        like = torch.empty((), dtype=torch.float64)
+        odds = reading.log_odds(self.guided_density(like))
+        if isinstance(reading, Evidence) and not self.whole_row:
+            odds = odds + reading.log_odds(self.unguided_density(like))
+        return odds
+
     def distribution(self, like: Float[Tensor, "..."]) -> TorchDistribution:
         """The density over rows, batch shape (units,), event shape (row,), in the dtype and on the device of `like`."""
         units, length = len(self.guidance), len(self.columns)
         protected = self.protected.to(like.device)
         density: TorchDistribution = self.guided_density(like)
         if not self.whole_row:
-            unguided = RowNormal(self._base_rates(units, like), length - self.dim)
-            density = RowParts(self.columns.to(like.device), density, unguided)
+            density = RowParts(self.columns.to(like.device), density, self.unguided_density(like))
         if bool(self.protected.any()):
             density = MaskedMixture(protected, density, RowNormal(self._base_rates(units, like), length))
         return density

@@ -15,7 +15,7 @@ from bayes_guided.exceptions import (
     ProtectedGroupError,
     RowShapeError,
 )
-from bayes_guided.priors import GroupHorseshoe, GroupLaplace, GuidedPrior, Normal
+from bayes_guided.priors import GroupHorseshoe, GroupLaplace, GuidedPrior, Normal, SpikeAndSlabPrior
 from tests.distributions.oracles import assert_mean
 from tests.scenarios import ALL_FAMILIES, MLP, RESIDUAL, SCENARIOS, WITH_MAP, log_normalizer, penalty_by_hand
 
@@ -203,3 +203,13 @@ def test_on_a_gpu(family):
     torch.testing.assert_close(found.penalty(there, rest.cuda()).cpu(), found.penalty(rows, rest))
     torch.testing.assert_close(found.log_prob(there, rest.cuda()).cpu(), found.log_prob(rows, rest))
     assert np.isfinite(float(found.penalty(there)))
+
+
+def test_evidence_of_a_norm_only_prior_is_that_of_the_calibrated_spike_and_slab() -> None:
+    """P11 is about the whole row: the ridge on the columns before the norm counts."""
+    net = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2))
+    architecture = Architecture.from_module(net, torch.randn(5, 3))
+    prior = GuidedPrior(architecture, weights=GroupLaplace(2.0), penalised="norm")
+    calibrated = SpikeAndSlabPrior.calibrated(prior, curvature=7.0)
+    for name, survival in prior.model_prior("evidence", curvature=7.0).unit_survival().items():
+        torch.testing.assert_close(survival, calibrated.unit_survival()[name], rtol=1e-10, atol=0)
