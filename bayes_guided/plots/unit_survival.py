@@ -3,7 +3,7 @@
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from bayes_guided.analysis.survival import GroupSurvival
+from bayes_guided.priors.threshold_survival import GroupSurvival
 
 from .style import BLUE, GREY, LIGHT, ORANGE, axes_or_new, short, styled
 

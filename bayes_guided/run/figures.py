@@ -5,9 +5,9 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from bayes_guided import plots
-from bayes_guided.analysis.survival import GroupSurvival, kept_sizes, row_sizes, threshold_survival
-from bayes_guided.exceptions import ReadingError
+from bayes_guided.exceptions import NoDensityError, ReadingError
 from bayes_guided.infer import MAPFit
+from bayes_guided.priors.threshold_survival import GroupSurvival, kept_sizes, row_sizes, threshold_survival
 
 
 def draw_figures(fit: MAPFit, folder: Path) -> list[Path]:
@@ -31,7 +31,7 @@ def group_survival(fit: MAPFit, name: str) -> GroupSurvival:
     thresholds = kept_sizes(row_sizes(prior, rows))
     try:
         survival = threshold_survival(prior, thresholds)
-    except ReadingError:
+    except (ReadingError, NoDensityError):
         survival = None  # the figure says so
     return GroupSurvival(name, prior.guidance, thresholds, survival, (rows != 0).any(dim=1))
 

@@ -39,10 +39,8 @@ def threshold_survival(prior: RowPrior, thresholds: Float[Tensor, "levels"]) -> 
     Raises:
         ReadingError: if the family has no such reading (SparseGroupLaplace), or a threshold is not positive and finite.
     """
-    rates = prior.rates.masked_fill(prior.protected, 1.0)
-    density = prior.weights.distribution(rates, prior.dim)
-    levels = [Threshold(float(threshold)).log_odds(density).sigmoid() for threshold in thresholds]
-    survival = torch.stack(levels) if levels else torch.empty(0, len(rates), dtype=torch.float64)
+    levels = [prior.model_log_odds(Threshold(float(threshold))).sigmoid() for threshold in thresholds]
+    survival = torch.stack(levels) if levels else torch.empty(0, len(prior.guidance), dtype=torch.float64)
     return survival.masked_fill(prior.protected, 1.0)
 
 

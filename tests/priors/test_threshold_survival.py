@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 import bayes_guided as bg
-from bayes_guided.analysis.survival import kept_sizes, row_sizes, threshold_survival
 from bayes_guided.exceptions import ReadingError
+from bayes_guided.priors.threshold_survival import kept_sizes, row_sizes, threshold_survival
 
 DRAWS = 4000
 
