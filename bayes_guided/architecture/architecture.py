@@ -14,6 +14,7 @@ from bayes_guided.exceptions import ArchitectureMismatchError, MaskError, Protec
 
 from .costs import Costs, count_costs
 from .description import describe_architecture
+from .gating import put_gates
 from .inputs import ExampleInputs
 from .rows import ParameterRecipe, find_rest, parameter_recipes, read_rest, read_rows
 from .sub_architecture import SubArchitecture
@@ -75,6 +76,44 @@ class Architecture:
             fingerprint=_fingerprint(shapes, found.groups),
             recipes=parameter_recipes(shapes, found.groups, rest),
         )
+
+    @classmethod
+    def with_gates(
+        cls,
+        net: nn.Module,
+        example_inputs: Any,
+        *,
+        inputs: bool | str = False,
+        input_axis: int = 1,
+        blocks: Sequence[str] = (),
+        branches: Sequence[str] = (),
+        heads: bool | Sequence[str] = (),
+        signed: bool = False,
+        protect: Sequence[str] = (),
+    ) -> tuple[nn.Module, "Architecture"]:
+        """A copy of `net` with gates, all 1, so that it computes the same, and its architecture.
+
+        Args:
+            net: any network; it stays untouched, and the copy has parameters of its own.
+            example_inputs, protect: as `from_module`; names are those of the copy.
+            inputs: put one gate on each input feature: of the first argument (True), or of the keyword argument named.
+                The copy is then a `bg.nn.GatedInputs`, in which the network's layers are called "net.<name>".
+            input_axis: the axis of the features: 1 for (batch, features) and channels, -1 for features that come last.
+            blocks: names of residual blocks whose own forward pass adds their input; a gate of 0 leaves the identity. The
+                block "b" becomes "b.block", and its gate is "b.gate".
+            branches: names of modules whose output is added to something elsewhere; a gate of 0 leaves a zero.
+            heads: names of `nn.MultiheadAttention` layers, or True for all; their heads get the gates "<name>.gate".
+            signed: gates that may be negative.
+
+        Raises:
+            GateError: if a gate cannot be put where it was asked for.
+            ExampleInputError, ProtectedGroupError, NoPrunableUnitsError, UnsupportedNetworkError: as `from_module`.
+        """
+        gated = put_gates(
+            net, example_inputs, inputs=inputs, input_axis=input_axis, blocks=blocks, branches=branches, heads=heads,
+            signed=signed,
+        )  # fmt: skip
+        return gated, cls.from_module(gated, example_inputs, protect)
 
     @property
     def num_units(self) -> int:
@@ -155,9 +194,11 @@ class Architecture:
     def sub_architecture(self, masks: Mapping[str, Tensor], *, allow_empty: bool = False) -> SubArchitecture:
         """The sub-architecture with these units (True: present); groups that are not named are full.
 
+        A group without any unit is refused unless `allow_empty`, the group is the gate of a block, or it lies in a block
+        that is off.
+
         Raises:
-            MaskError: for a mask of an unknown group, not boolean, of the wrong length, or without any unit where
-                `allow_empty` is False.
+            MaskError: for a mask of an unknown group, not boolean, of the wrong length, or that may not be empty.
         """
         checked = dict(self.full().masks)
         for name, mask in masks.items():
@@ -169,10 +210,21 @@ class Architecture:
                 raise MaskError(
                     f"the mask of group {name!r} has shape {tuple(mask.shape)}; the group has {len(checked[name])} units"
                 )
-            if not allow_empty and not mask.any():
-                raise MaskError(f"the mask of group {name!r} leaves no unit: keep one, or pass allow_empty=True")
             checked[name] = mask.detach().cpu().clone()
-        return SubArchitecture(self, checked)
+        sub = SubArchitecture(self, checked)
+        collapsed = [] if allow_empty else self.collapsed(sub.widths)
+        if collapsed:
+            raise MaskError(f"the mask of group {collapsed[0]!r} leaves no unit: keep one, or pass allow_empty=True")
+        return sub
+
+    def collapsed(self, widths: Mapping[str, int]) -> list[str]:
+        """Groups of width 0 that may not be empty: neither the gate of a block nor inside a block that is off."""
+        off = {group.name for group in self.groups if group.removable_whole and widths[group.name] == 0}
+        return [
+            group.name
+            for group in self.groups
+            if widths[group.name] == 0 and not group.removable_whole and off.isdisjoint(group.inside)
+        ]
 
     def __str__(self) -> str:
         return describe_architecture(self)
@@ -229,7 +281,7 @@ def _fingerprint(shapes: Mapping[str, tuple[int, ...]], groups: Sequence[UnitGro
             [
                 group.name,
                 [[block.parameter, block.axis, block.role, block.index.tolist()] for block in group.blocks],
-                [[cut.module, cut.side, cut.index.tolist()] for cut in group.cuts],
+                [[cut.module, cut.side, cut.index.tolist()] for cut in (*group.cuts, *group.folds)],
             ]
             for group in groups
         ],

@@ -17,11 +17,15 @@ Mapping: TypeAlias = Callable[[Positions], tuple[Positions, Positions]]
 
 @dataclass(eq=False)
 class Station:
-    """One side of a layer, or an operation between layers, through which channels pass."""
+    """One side of a layer, or an operation between layers, through which channels pass.
+
+    `operation` is autograd's name of an operation that is no layer.
+    """
 
     layer: str | None
     side: str
     reasons: tuple[str, ...] = ()
+    operation: str = ""
     edges: list[tuple["Station", tuple[Mapping, ...]]] = field(default_factory=list)
 
     def couple(self, other: "Station", mappings: Iterable[Mapping] = ()) -> None:
@@ -38,11 +42,16 @@ class Passage:
     unit: Positions
 
 
-def couple_channels(roots: Iterable[tuple[Station, int]]) -> list[Passage]:
+def couple_channels(roots: Iterable[tuple[Station, int]], joined: Iterable[tuple[Station, Station]] = ()) -> list[Passage]:
     """Follow every channel of the roots (station, number of channels) through the edges and label what is coupled.
 
-    Two positions carry the same label exactly if removing one forces the removal of the other.
+    Two positions carry the same label exactly if removing one forces the removal of the other. `joined` are further pairs
+    of stations whose channels with the same position are coupled.
     """
+    edges: dict[Station, list[tuple[Station, tuple[Mapping, ...]]]] = {}
+    for one, two in joined:
+        edges.setdefault(one, []).append((two, ()))
+        edges.setdefault(two, []).append((one, ()))
     seen: dict[Station, Positions] = {}
     pairs: list[tuple[Station, Positions, Station, Positions]] = []
     frontier = [(station, np.arange(channels)) for station, channels in roots]
@@ -52,7 +61,7 @@ def couple_channels(roots: Iterable[tuple[Station, int]]) -> list[Passage]:
         if fresh.size == 0:
             continue
         seen[station] = np.union1d(seen.get(station, fresh), fresh)
-        for other, mappings in station.edges:
+        for other, mappings in [*station.edges, *edges.get(station, ())]:
             source, target = _follow(fresh, mappings)
             if target.size:
                 pairs.append((station, source, other, target))

@@ -40,7 +40,7 @@ def watching(net: nn.Module, removed: Mapping[tuple[str, str], Sequence[int]]) -
     handles = [
         net.get_submodule(name).register_forward_pre_hook(_watcher(name, list(positions), ranges), with_kwargs=True)
         for (name, side), positions in removed.items()
-        if side == "in"
+        if side == "in" and layers.is_crossing(net.get_submodule(name))
     ]
     try:
         yield ranges

@@ -1,12 +1,14 @@
 """Parameters and multiply-accumulates as exact functions of the widths.
 
 Convention for MACs, per sample of the example inputs: one multiply-accumulate per weight of every linear layer and
-convolution and position where the weight is applied. Biases, norms, activations, pooling and products between
-activations (attention scores) count as zero.
+convolution and position where the weight is applied; of an attention layer, the four projections count, at every token.
+Biases, norms, gates, activations, pooling and products between activations (attention scores) count as zero.
+
+Gates that `reduce` folds into their neighbours are no parameters of any sub-architecture.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TypeVar
 
@@ -15,8 +17,11 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from bayes_guided.exceptions import ProtectedGroupError
+from bayes_guided.nn import Gate
 
 from . import layers
+from .blocks import is_under
+from .folding import folded_gates
 from .tracing import Tracing
 from .unit_group import Extent, UnitGroup
 
@@ -35,7 +40,9 @@ class CostTerm:
 
 @dataclass(frozen=True, eq=False)
 class Costs:
-    """Costs of every sub-architecture of a network, as sums of products of at most two extents.
+    """Costs of every sub-architecture of a network, as sums of products of extents.
+
+    A layer gives a product of at most two, times the widths (0 or 1) of the blocks that it lies in.
 
     The methods raise ProtectedGroupError for the name of a group that does not exist.
     """
@@ -91,7 +98,9 @@ def count_costs(net: nn.Module, groups: Sequence[UnitGroup], tracing: Tracing, b
         fresh = {n: p for n, p in module.named_parameters(recurse=False) if p not in counted}
         counted.update(fresh.values())
         positions = Fraction(tracing.positions.get(name, 0), batch)
-        terms += _layer_terms(name, module, fresh, positions, extents)
+        blocks = extents.blocks(name)
+        for term in _layer_terms(name, module, fresh, positions, extents):
+            terms.append(replace(term, factors=(*term.factors, *blocks)))
     return Costs(tuple(terms), {group.name: group.size for group in groups})
 
 
@@ -99,11 +108,20 @@ def _layer_terms(
     name: str, module: nn.Module, parameters: Mapping[str, nn.Parameter], positions: Fraction, extents: "_Extents"
 ) -> list[CostTerm]:
     channels = layers.out_channels(module)
+    if isinstance(module, Gate) and extents.is_folded(name):
+        return []
     if channels is None:
         return [CostTerm(name, sum(p.numel() for p in parameters.values()), Fraction(0), ())]
     out = extents.of(name, "out", channels)
+    if isinstance(module, layers.Attention):
+        # A third of the channels each are queries, keys and values, and so are the tokens that were counted.
+        inputs = layers.in_proj_inputs(module)
+        projections = CostTerm(name, 0, positions * inputs / 3, (out,))
+        others = sum(p.numel() for n, p in parameters.items() if not n.startswith("in_proj"))
+        rest = CostTerm(name, others, Fraction(0), ())
+        return [projections, rest, *_channelwise_terms(name, module, parameters, out)]
     if not isinstance(module, nn.Linear | _ConvNd):
-        return [CostTerm(name, p.numel() // channels, Fraction(0), (out,)) for p in parameters.values()]
+        return _channelwise_terms(name, module, parameters, out)
     incoming = layers.in_channels(module) or 0
     factors, share = (out,), channels
     if not layers.is_channelwise(module):
@@ -120,6 +138,12 @@ def _layer_terms(
     return terms
 
 
+def _channelwise_terms(name: str, module: nn.Module, parameters: Mapping[str, nn.Parameter], out: Extent) -> list[CostTerm]:
+    """What each channel of a layer owns, other than the weights that `_layer_terms` counts as a product."""
+    owned = [parameters[entry.name] for entry in layers.owned_parameters(module) if entry.name in parameters]
+    return [CostTerm(name, p.numel() // (layers.out_channels(module) or 1), Fraction(0), (out,)) for p in owned]
+
+
 class _Extents:
     """Channels of each side of each layer as functions of widths."""
 
@@ -129,6 +153,16 @@ class _Extents:
             for (layer, side), index in group.removals.items():
                 self._per_unit.setdefault((layer, side), {})[group.name] = index.shape[1]
         self._sizes = {group.name: group.size for group in groups}
+        self._whole = {g.name: [c.module for c in g.cuts if c.side == "whole"] for g in groups if g.removable_whole}
+        self._folded = set(folded_gates(groups))
+
+    def blocks(self, layer: str) -> tuple[Extent, ...]:
+        """The widths of the blocks without which the layer is gone."""
+        return tuple(Extent(0, {group: 1}) for group, modules in self._whole.items() if is_under(layer, modules))
+
+    def is_folded(self, gate: str) -> bool:
+        """Whether the gate is no parameter of a reduced network."""
+        return gate in self._folded
 
     def of(self, layer: str, side: str, channels: int, conv_groups: int = 1) -> Extent:
         """The extent of a side with `channels` channels at full width, divided by the groups of a convolution."""

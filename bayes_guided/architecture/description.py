@@ -4,6 +4,8 @@ import textwrap
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+import torch
+
 from .table import align
 from .unit_group import Role, UnitGroup
 
@@ -17,6 +19,8 @@ _WORDS = {
     Role.BIAS: "bias",
     Role.NORM_SCALE: "norm scale",
     Role.NORM_SHIFT: "norm shift",
+    Role.GATE: "gate",
+    Role.SIGNED_GATE: "signed gate",
 }
 
 
@@ -27,7 +31,7 @@ def describe_architecture(architecture: "Architecture") -> str:
     for group in architecture.groups:
         counts = (group.size, group.row_dim, costs.unit_parameters(group.name), costs.unit_macs(group.name))
         size, row, parameters, macs = (f"{count:,}" for count in counts)
-        groups.append((group.name, size, row, parameters, macs, ", ".join(group.layers), _contents(group)))
+        groups.append((group.name, size, row, parameters, macs, _coupled(group), _contents(group)))
     parts = [align(groups)]
     if architecture.protected:
         protected = [("protected layer", "units", "because it")]
@@ -38,7 +42,8 @@ def describe_architecture(architecture: "Architecture") -> str:
     full = architecture.full()
     parts.append(
         f"{architecture.num_units:,} units in {len(architecture.groups)} groups\n"
-        f"{full.num_parameters:,} parameters = {in_rows:,} in rows + {architecture.rest_size:,} in the rest\n"
+        f"{in_rows + architecture.rest_size:,} parameters = {in_rows:,} in rows + {architecture.rest_size:,} in the rest\n"
+        f"{_gates_line(architecture)}"
         f"{textwrap.fill(f'rest: {rest or None}', LINE, subsequent_indent='      ')}\n"
         f"{full.macs:,} MACs per sample"
     )
@@ -53,5 +58,19 @@ def _rest_by_layer(architecture: "Architecture") -> dict[str, int]:
     return counts
 
 
+def _coupled(group: UnitGroup) -> str:
+    """Layers that own the rows; behind a gate, also those that leave with the units."""
+    behind = [cut.module for cut in group.cuts if cut.side in ("out", "whole")] if group.is_gated else []
+    return ", ".join(dict.fromkeys([*group.layers, *behind]))
+
+
 def _contents(group: UnitGroup) -> str:
-    return ", ".join(dict.fromkeys(_WORDS[block.role] for block in group.blocks))
+    words = ", ".join(dict.fromkeys(_WORDS[block.role] for block in group.blocks))
+    return f"{words} alone" if group.is_gated else words
+
+
+def _gates_line(architecture: "Architecture") -> str:
+    """How many parameters a reduced network has less, because gates were folded; empty where there are none."""
+    total = sum(torch.Size(shape).numel() for shape in architecture.parameter_shapes.values())
+    folded = total - architecture.full().num_parameters
+    return f"{folded:,} of them are gates that a reduced network folds into its other weights\n" if folded else ""

@@ -16,6 +16,9 @@ from torch import Tensor, nn
 from torch_pruning import _helpers, ops
 from torch_pruning.dependency import DependencyGraph
 from torch_pruning.dependency.index_mapping import _ConcatIndexMapping, _FlattenIndexMapping, _SplitIndexMapping
+from torch_pruning.pruner.function import BasePruningFunc
+
+from bayes_guided.nn import Gate, HeadAttention, Select
 
 from . import mappings
 from .channel_graph import Mapping, Positions, Station, relation
@@ -34,6 +37,21 @@ class _Graph(DependencyGraph):
         for node in module2node.values():
             if node.type == ops.OPTYPE.CONCAT:
                 node.module.concat_sizes = [0] * len(node.inputs)
+
+
+class _TwoSided(BasePruningFunc):
+    """A layer of ours in torch-pruning's graph: what goes in and what comes out are coupled here, not there."""
+
+    def prune_out_channels(self, layer: Any, idxs: Any) -> Any:
+        raise NotImplementedError
+
+    def prune_in_channels(self, layer: Any, idxs: Any) -> Any:
+        raise NotImplementedError
+
+    def get_out_channels(self, layer: Any) -> int | None:
+        return layer.size if isinstance(layer, Gate) else None
+
+    get_in_channels = get_out_channels
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,10 +81,20 @@ def discover(net: nn.Module, arguments: ExampleInputs) -> Discovered:
     with torch.enable_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         traced = map_tensors(as_intermediate, arguments)
-        # A PReLU with one weight treats all channels alike; as a layer, it would couple all places that share it.
-        alike: list[nn.Module] = [m for m in net.modules() if isinstance(m, nn.PReLU) and m.num_parameters == 1]
-        graph.build_dependency(net, traced, forward_fn=forward, ignored_layers=alike, verbose=False)
+        graph.build_dependency(
+            net,
+            traced,
+            forward_fn=forward,
+            ignored_layers=[module for module in net.modules() if _treats_all_alike(module)],
+            customized_pruners={kind: _TwoSided() for kind in (Gate, HeadAttention, Select)},
+            verbose=False,
+        )
     return Discovered(_translate(graph, net, {output.grad_fn for output in outputs}, tracing), tracing)
+
+
+def _treats_all_alike(module: nn.Module) -> bool:
+    """A PReLU or a gate with one weight; as a layer, it would couple all places that share it."""
+    return (isinstance(module, nn.PReLU) and module.num_parameters == 1) or (isinstance(module, Gate) and module.size == 1)
 
 
 # Translation -----------------------------------------------------------------------------------------------------------
@@ -84,7 +112,8 @@ def _translate(graph: DependencyGraph, net: nn.Module, roots: set[Any], tracing:
             reasons = _reasons(node, side, names, roots, tracing)
             if layer in shared:
                 reasons += (shared[layer],)
-            stations[node, side] = Station(layer, side, reasons)
+            operation = node.grad_fn.name() if layer is None and hasattr(node.grad_fn, "name") else ""
+            stations[node, side] = Station(layer, side, reasons, operation)
     for node in nodes:
         _correct_mappings(node)
     for node in nodes:
@@ -212,6 +241,8 @@ def _channel_axis(node: Any, rank: int) -> int:
         if above in seen:
             continue
         seen.add(above)
+        if isinstance(above.module, Gate):
+            return above.module.axis % rank
         if above.type in (ops.OPTYPE.LINEAR, ops.OPTYPE.LN, ops.OPTYPE.EMBED):
             return rank - 1
         if above.type in (ops.OPTYPE.CONV, ops.OPTYPE.DEPTHWISE_CONV, ops.OPTYPE.BN, ops.OPTYPE.IN, ops.OPTYPE.GN):

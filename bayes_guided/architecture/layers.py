@@ -1,17 +1,23 @@
 """What each layer type owns: which axis is its output, which its input, and which parameters a unit carries.
 
 A layer is either *crossing* (linear, convolution: channels in and out are different things) or *channelwise* (norms,
-depthwise convolutions, PReLU: one channel goes in and comes out).
+depthwise convolutions, PReLU, gates: one channel goes in and comes out). The channels of an attention layer are the rows of
+its input projection: queries, keys and values of all heads.
 """
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.modules.instancenorm import _InstanceNorm
 
+from bayes_guided.nn import Gate, HeadAttention
+
 from .unit_group import Role
+
+Attention: TypeAlias = nn.MultiheadAttention | HeadAttention
 
 MIXES_CHANNELS = (nn.LayerNorm, nn.GroupNorm, nn.LocalResponseNorm, nn.RMSNorm)
 """Norms whose statistics run over channels, so that a unit that is gone changes the others."""
@@ -33,6 +39,11 @@ def is_channelwise(layer: nn.Module) -> bool:
     return not isinstance(layer, nn.Linear)
 
 
+def is_crossing(layer: nn.Module) -> bool:
+    """Whether a layer makes new channels out of those that go in."""
+    return isinstance(layer, nn.Linear | _ConvNd) and not is_channelwise(layer)
+
+
 def is_depthwise(layer: _ConvNd) -> bool:
     """One kernel per channel: as many groups as channels, in and out."""
     return layer.groups > 1 and layer.groups == layer.out_channels == layer.in_channels
@@ -43,7 +54,7 @@ def is_transposed(layer: nn.Module) -> bool:
 
 
 def out_channels(layer: nn.Module) -> int | None:
-    """Output channels; None for a layer that treats all channels with the same weights (PReLU with one)."""
+    """Output channels; None for a layer that treats all channels with the same weights (PReLU or gate with one)."""
     match layer:
         case nn.Linear():
             return layer.out_features
@@ -53,6 +64,10 @@ def out_channels(layer: nn.Module) -> int | None:
             return layer.num_features
         case nn.PReLU() if layer.num_parameters > 1:
             return layer.num_parameters
+        case Gate() if layer.size > 1:
+            return layer.size
+        case nn.MultiheadAttention() | HeadAttention() if layer.in_proj_weight is not None:
+            return len(layer.get_parameter("in_proj_weight"))
         case _:
             return None
 
@@ -98,8 +113,13 @@ def channel_groups(layer: nn.Module) -> int:
 
 def owned_parameters(layer: nn.Module) -> tuple[OwnedParameter, ...]:
     """The parameters whose slices belong to the layer's output channels, in the order of a row."""
+    if isinstance(layer, Gate):
+        return (OwnedParameter("weight", 0, Role.SIGNED_GATE if layer.signed else Role.GATE),)
     if out_channels(layer) is None:
         return ()
+    if isinstance(layer, Attention):
+        owned = (OwnedParameter("in_proj_weight", 0, Role.WEIGHT), OwnedParameter("in_proj_bias", 0, Role.BIAS))
+        return tuple(entry for entry in owned if getattr(layer, entry.name) is not None)
     norm = isinstance(layer, _BatchNorm | _InstanceNorm)
     weight_axis = 1 if is_transposed(layer) and not is_channelwise(layer) else 0
     owned = (
@@ -107,6 +127,11 @@ def owned_parameters(layer: nn.Module) -> tuple[OwnedParameter, ...]:
         OwnedParameter("bias", 0, Role.NORM_SHIFT if norm else Role.BIAS),
     )
     return tuple(entry for entry in owned if getattr(layer, entry.name, None) is not None)
+
+
+def in_proj_inputs(layer: Attention) -> int:
+    """Width of what an attention layer takes."""
+    return layer.get_parameter("in_proj_weight").shape[1]
 
 
 def in_axis(layer: nn.Module) -> int:
@@ -119,7 +144,7 @@ def distrust(layer: nn.Module, name: str) -> str | None:
     kind = type(layer).__name__
     if isinstance(layer, MIXES_CHANNELS):
         return f"shares statistics with its neighbours under {kind} {name!r}"
-    if not isinstance(layer, nn.Linear | _ConvNd | _BatchNorm | _InstanceNorm | nn.PReLU):
+    if not isinstance(layer, nn.Linear | _ConvNd | _BatchNorm | _InstanceNorm | nn.PReLU | Gate):
         return f"is coupled to {name!r}, a layer of type {kind}, whose channels cannot be removed one by one"
     if hasattr(layer, "parametrizations") or not {n for n, _ in layer.named_parameters()} <= {"weight", "bias"}:
         return f"is coupled to {name!r}, whose weight is parametrised ({kind})"

@@ -12,6 +12,7 @@ from bayes_guided.exceptions import ReductionError
 
 from .comparison import TOLERANCE, gap, outputs
 from .constants import fold_constants, watching
+from .folding import drop_gates, fold_values, folded_gates
 from .inputs import ExampleInputs, like_parameters, perturbed
 from .removal import remove_channels, removed_channels, zero_rows
 from .sub_architecture import SubArchitecture
@@ -21,7 +22,8 @@ def reduce(net: nn.Module, sub: SubArchitecture) -> nn.Module:
     """A smaller copy of `net` without the units that are off in `sub`; `net` is untouched.
 
     In evaluation mode it computes what `net` computes with the rows of those units set to zero. Constants that such
-    units still put out are folded into the next layer's bias. Mode and requires_grad flags are those of `net`. The
+    units still put out are folded into the next layer's bias, and gates into the weights next to them where that is exact
+    (`UnitGroup.folds`); other gates stay, with fewer units. Mode and requires_grad flags are those of `net`. The
     outputs on the example inputs are compared before and after, at every call.
 
     Raises:
@@ -51,12 +53,14 @@ def _cut(net: nn.Module, sub: SubArchitecture) -> tuple[nn.Module, float]:
         parameter.grad = None
     removed = removed_channels(architecture.groups, sub.masks)
     with _evaluating(reduced), torch.no_grad():
-        zero_rows(reduced, removed)
+        zero_rows(reduced, architecture.groups, sub.masks)
         batches = _test_batches(reduced, like_parameters(architecture.example_inputs, net))
         with watching(reduced, removed) as ranges:
             expected = [tensor for batch in batches for tensor in outputs(reduced, batch)]
         fold_constants(reduced, ranges, architecture.groups, sub.masks)
+        fold_values(reduced, architecture.groups)
         remove_channels(reduced, removed)
+        drop_gates(reduced, folded_gates(architecture.groups))
         try:
             actual = [tensor for batch in batches for tensor in outputs(reduced, batch)]
         except Exception as error:

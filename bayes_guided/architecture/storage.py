@@ -16,6 +16,8 @@ from bayes_guided.exceptions import ArchitectureMismatchError, CheckpointError
 
 from . import layers
 from .architecture import shapes_of
+from .blocks import is_under
+from .folding import drop_gates, folded_gates
 from .plan import FORMAT, PLAN_FILE, ReductionPlan, Removal, check_positions, read_plan
 from .removal import remove_channels, removed_channels
 from .sub_architecture import SubArchitecture
@@ -44,6 +46,7 @@ def save_reduced(small: nn.Module, sub: SubArchitecture, directory: str | os.Pat
             Removal(layer=layer, side=side, positions=positions)
             for (layer, side), positions in removed_channels(architecture.groups, sub.masks).items()
         ],
+        folded_gates=folded_gates(architecture.groups),
         added_biases=[name.rpartition(".")[0] for name in added],
         frozen=[name for name, parameter in small.named_parameters() if not parameter.requires_grad],
         weights_sha256=hashlib.sha256(weights).hexdigest(),
@@ -68,6 +71,7 @@ def load_reduced(directory: str | os.PathLike[str], net: nn.Module) -> nn.Module
     small = copy.deepcopy(net)
     check_positions(small, plan, folder / PLAN_FILE)
     remove_channels(small, {(removal.layer, removal.side): removal.positions for removal in plan.removed})
+    drop_gates(small, plan.folded_gates)
     for name in plan.added_biases:
         module = small.get_submodule(name)
         module.bias = nn.Parameter(torch.zeros(layers.out_channels(module) or 0))
@@ -82,7 +86,9 @@ def _check_widths(small: nn.Module, sub: SubArchitecture) -> None:
     architecture = sub.architecture
     expected = sub.num_parameters
     found = sum(p.numel() for name, p in small.named_parameters() if name in architecture.parameter_shapes)
-    missing = [name for name in architecture.parameter_shapes if name not in shapes]
+    gone = [layer for layer, side in removed_channels(architecture.groups, sub.masks) if side == "whole"]
+    gone += folded_gates(architecture.groups)
+    missing = [name for name in architecture.parameter_shapes if name not in shapes and not is_under(name, gone)]
     if missing or found != expected:
         raise ArchitectureMismatchError(
             f"the network to save has {found:,} parameters, the sub-architecture {expected:,}"

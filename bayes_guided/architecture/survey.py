@@ -15,14 +15,19 @@ from bayes_guided.exceptions import (
     ProtectedGroupError,
     UnsupportedNetworkError,
 )
+from bayes_guided.nn import Gate
 
+from .blocks import find_blocks, inside_blocks, is_under
 from .discovery import Discovered, discover
+from .findings import Finding, as_protected_units
+from .folding import with_folds
+from .heads import find_heads
 from .inputs import ExampleInputs, as_arguments, batch_size, first_samples
 from .randomness import forked_rng
 from .tracing import Tracing
 from .trial import failing_groups
 from .unit_group import ProtectedLayer, UnitGroup
-from .units import Candidate, as_group, as_protected, candidates, unreached
+from .units import Candidate, as_group, as_protected, candidates, gates, has_producer, unreached
 
 PROTECTED_BY_USER = "protected by the user"
 
@@ -52,17 +57,55 @@ def survey(net: nn.Module, example_inputs: Any, protect: Sequence[str]) -> Surve
     # A copy made in inference mode would never have gradients, whatever is switched on later.
     with torch.inference_mode(False), forked_rng(net):
         traced = _trace_few_samples(net, as_arguments(example_inputs))
-        judged = [_protect(candidate, wanted) for candidate in candidates(traced.private, traced.found)]
-        tried = {c.layers: as_group(traced.private, c) for c in judged if not c.reasons}
-        failures = failing_groups(traced.private, list(tried.values()), traced.arguments)
-    judged = [_with_reason(c, failures.get(tried[c.layers].name) if c.layers in tried else None) for c in judged]
-    groups = tuple(tried[candidate.layers] for candidate in judged if not candidate.reasons)
-    protected = as_protected([candidate for candidate in judged if candidate.reasons])
-    listed = {name for candidate in judged for name in candidate.layers}
+        judged, channels = _channels(traced, wanted)
+        others = _heads_and_blocks(traced, wanted)
+        groups = with_folds(
+            traced.private,
+            traced.found,
+            [*channels, *(finding.group for finding in others if not finding.reasons)],
+            traced.arguments,
+        )
+    order = {name: rank for rank, name in enumerate(traced.found.tracing.calls)}
+    groups = inside_blocks(sorted(groups, key=lambda group: order[group.layers[0]]))
+    protected = as_protected(traced.private, [candidate for candidate in judged if candidate.reasons])
+    protected += as_protected_units(others)
+    listed = {layer.name for layer in protected} | {name for c in judged for name in c.layers}
     protected += unreached(traced.private, traced.found, listed)
     if not groups:
         raise NoPrunableUnitsError(_nothing_left(protected))
-    return Survey(groups, protected, traced.found.tracing, traced.arguments, traced.samples)
+    return Survey(tuple(groups), protected, traced.found.tracing, traced.arguments, traced.samples)
+
+
+def _channels(traced: "_Traced", wanted: Sequence[str]) -> tuple[list[Candidate], list[UnitGroup]]:
+    """Every set of like channels, judged, and the groups of those without a reason against them.
+
+    The channels before a gate leave with those behind it. Where they cannot, because other layers need them or the
+    network's input gives them, the gate selects: all channels reach it, and it hands on those of its units.
+    """
+    net, selecting = traced.private, {name for name, m in _gates(traced.private) if m.selected is not None}
+    while True:
+        judged = [_protect(candidate, wanted) for candidate in candidates(net, traced.found, selecting)]
+        tried = {c.layers: as_group(net, c) for c in judged if not c.reasons}
+        failures = failing_groups(net, list(tried.values()), traced.arguments)
+        judged = [_with_reason(c, failures.get(tried[c.layers].name) if c.layers in tried else None) for c in judged]
+        more = {name for c in judged if c.reasons or not has_producer(net, c) for name in gates(net, c)} - selecting
+        if not more:
+            return judged, [tried[candidate.layers] for candidate in judged if not candidate.reasons]
+        selecting |= more
+
+
+def _gates(net: nn.Module) -> list[tuple[str, Gate]]:
+    return [(name, module) for name, module in net.named_modules() if isinstance(module, Gate)]
+
+
+def _heads_and_blocks(traced: "_Traced", wanted: Sequence[str]) -> list[Finding]:
+    """Heads and blocks, judged. Blocks are tried by themselves: one that is gone would hide what is wrong inside it."""
+    findings = []
+    for kind in (find_heads, find_blocks):
+        found = [_protect_finding(f, wanted) for f in kind(traced.private, traced.found.tracing)]
+        failures = failing_groups(traced.private, [f.group for f in found if not f.reasons], traced.arguments)
+        findings += [f.with_reason(failures.get(f.group.name)) for f in found]
+    return findings
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,8 +158,12 @@ def _check_names(net: nn.Module, wanted: Sequence[str]) -> None:
 
 
 def _protect(candidate: Candidate, wanted: Sequence[str]) -> Candidate:
-    hit = any(layer == name or layer.startswith(f"{name}.") for layer in candidate.layers for name in wanted)
+    hit = any(is_under(layer, wanted) for layer in candidate.layers)
     return _with_reason(candidate, PROTECTED_BY_USER if hit else None)
+
+
+def _protect_finding(finding: Finding, wanted: Sequence[str]) -> Finding:
+    return finding.with_reason(PROTECTED_BY_USER if is_under(finding.group.layers[0], wanted) else None)
 
 
 def _with_reason(candidate: Candidate, reason: str | None) -> Candidate:

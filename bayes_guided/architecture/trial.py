@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from .comparison import TOLERANCE, gap, outputs
 from .inputs import ExampleInputs, like_parameters
 from .removal import remove_channels, removed_channels, zero_readers, zero_rows
+from .shaking import is_heard
 from .unit_group import UnitGroup
 
 Shapes = list[torch.Size]
@@ -61,6 +62,10 @@ def _failure(net: nn.Module, groups: Sequence[UnitGroup], arguments: ExampleInpu
         return "changes the shape of the output when units are removed"
     if difference > TOLERANCE:
         return "has channels that the network mixes: removing units is not the same as setting them to zero"
+    generator = torch.Generator().manual_seed(0)
+    masks = _half_of_the_units(groups, generator)
+    if any(group.is_gated for group in groups) and is_heard(copy.deepcopy(net), groups, masks, arguments, generator):
+        return "has channels that reach the output past its gate"
     if training is not None and _training_shapes(trial, arguments) != training:
         return "is used in training mode by something that does not lose units with it"
     return None
@@ -69,10 +74,11 @@ def _failure(net: nn.Module, groups: Sequence[UnitGroup], arguments: ExampleInpu
 def _gap_of_trial(trial: nn.Module, groups: Sequence[UnitGroup], arguments: ExampleInputs) -> float:
     """How far cutting half of the units of `trial` in place is from silencing them first."""
     generator = torch.Generator().manual_seed(0)
-    removed = removed_channels(groups, _half_of_the_units(groups, generator))
+    masks = _half_of_the_units(groups, generator)
+    removed = removed_channels(groups, masks)
     with torch.no_grad():
         _break_symmetries(trial, generator)
-        zero_rows(trial, removed)
+        zero_rows(trial, groups, masks)
         zero_readers(trial, removed)
         expected = outputs(trial, arguments)
         remove_channels(trial, removed)

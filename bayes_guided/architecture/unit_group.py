@@ -1,4 +1,4 @@
-"""The unit: one neuron or channel with everything coupled to it, and the group of units that are interchangeable."""
+"""The unit: a neuron, channel, head, input or block with everything coupled to it, and groups of like units."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +15,8 @@ class Role(StrEnum):
     BIAS = "bias"
     NORM_SCALE = "norm_scale"
     NORM_SHIFT = "norm_shift"
+    GATE = "gate"
+    SIGNED_GATE = "signed_gate"
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +36,10 @@ class RowBlock:
 
 @dataclass(frozen=True, eq=False)
 class Cut:
-    """The channels of one module that leave with each unit, on its input or output side."""
+    """The channels of one module that belong to each unit, on its input ("in") or output side ("out").
+
+    The side "whole", with the one position 0, is the module itself.
+    """
 
     module: str
     side: str
@@ -46,7 +51,11 @@ class UnitGroup:
     """`size` interchangeable units, each owning a row of `row_dim` weights.
 
     `blocks` say where a row lies in the network's parameters, in the order of the row; `cuts` say what else `reduce`
-    removes. `name` is the first layer's name in the network.
+    removes. `name` is the first layer's name in the network, or the gate's.
+
+    `folds`: the channels into whose weights `reduce` multiplies the gates, which then leave; empty where gates stay.
+    `removable_whole`: the group may be left without units, as the gate of a residual block may.
+    `inside`: groups of one unit each, such as the gate of a block, without which this group is gone altogether.
     """
 
     name: str
@@ -54,6 +63,9 @@ class UnitGroup:
     row_dim: int
     blocks: tuple[RowBlock, ...]
     cuts: tuple[Cut, ...]
+    folds: tuple[Cut, ...] = ()
+    removable_whole: bool = False
+    inside: tuple[str, ...] = ()
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -65,6 +77,11 @@ class UnitGroup:
         """Channel positions that leave with each unit, per (layer, side), the layers of the row included."""
         owned = {(block.parameter.rpartition(".")[0], "out"): block.index for block in self.blocks}
         return owned | {(cut.module, cut.side): cut.index for cut in self.cuts}
+
+    @property
+    def is_gated(self) -> bool:
+        """Whether the row is made of gates."""
+        return any(block.role in (Role.GATE, Role.SIGNED_GATE) for block in self.blocks)
 
     @property
     def has_norm(self) -> bool:

@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
+from bayes_guided.nn import Gate
+
 from . import layers
 from .channel_graph import Passage, Station, couple_channels
 from .discovery import Discovered
@@ -16,6 +18,7 @@ from .unit_group import Cut, ProtectedLayer, RowBlock, UnitGroup
 
 UNFOLLOWED = "has channels that could not be followed into"
 NOT_CALLED = "is not called as a layer of its own in the forward pass"
+IN_ATTENTION = "is part of an attention layer that could not be followed"
 
 SHOWN_REASONS = 2
 """A residual stream can run under dozens of norms: the first reasons say enough."""
@@ -38,29 +41,56 @@ class Candidate:
         return tuple(s.layer for s in self.index if s.layer is not None and s.side == "out")
 
 
-def candidates(net: nn.Module, found: Discovered) -> list[Candidate]:
-    """All groups of like units in network order, with every reason that speaks against removing them."""
+def candidates(net: nn.Module, found: Discovered, selecting: Collection[str] = ()) -> list[Candidate]:
+    """All groups of like units in network order, with every reason that speaks against removing them.
+
+    The channels on both sides of a gate are the same units, except at the gates named in `selecting`: those choose from
+    channels that stay.
+    """
     roots = [
         (station, layers.out_channels(net.get_submodule(station.layer)) or 0)
         for station in found.stations
-        if station.layer is not None and station.side == "out" and _is_producer(net, station.layer)
+        if station.layer is not None and station.side == "out" and _is_root(net, station.layer)
     ]
     order = {name: rank for rank, name in enumerate(found.tracing.calls)}
-    passages = couple_channels(roots)
-    reasons = _reasons_by_unit(net, passages)
+    passages = couple_channels(roots, _joined_by_gates(net, found, selecting))
+    reasons = _reasons_by_unit(net, passages, selecting)
     groups = [Candidate(index, _merge_reasons(index, labels, reasons)) for index, labels in _alike(passages, order)]
-    return sorted(_flag_unlike(net, groups), key=lambda group: order[_name(net, group)])
+    return sorted(_flag_unlike(net, groups, selecting), key=lambda group: order[_name(net, group)])
+
+
+def gates(net: nn.Module, candidate: Candidate) -> list[str]:
+    """Names of the gates that the units pass."""
+    return [name for name in candidate.layers if isinstance(net.get_submodule(name), Gate)]
+
+
+def has_producer(net: nn.Module, candidate: Candidate) -> bool:
+    """Whether a layer of the network makes the units' channels, rather than its input."""
+    return any(_is_producer(net, name) for name in candidate.layers)
 
 
 def _is_producer(net: nn.Module, layer: str) -> bool:
-    module = net.get_submodule(layer)
-    return isinstance(module, nn.Linear | nn.modules.conv._ConvNd)
+    return isinstance(net.get_submodule(layer), nn.Linear | nn.modules.conv._ConvNd)
 
 
-def _reasons_by_unit(net: nn.Module, passages: list[Passage]) -> dict[int, list[str]]:
+def _is_root(net: nn.Module, layer: str) -> bool:
+    return _is_producer(net, layer) or isinstance(net.get_submodule(layer), Gate)
+
+
+def _joined_by_gates(net: nn.Module, found: Discovered, selecting: Collection[str]) -> list[tuple[Station, Station]]:
+    sides: dict[str, list[Station]] = defaultdict(list)
+    for station in found.stations:
+        if station.layer is not None and isinstance(net.get_submodule(station.layer), Gate):
+            sides[station.layer].append(station)
+    return [(one, two) for name, (one, two) in sides.items() if name not in selecting]
+
+
+def _reasons_by_unit(net: nn.Module, passages: list[Passage], selecting: Collection[str]) -> dict[int, list[str]]:
     reasons: dict[int, list[str]] = defaultdict(list)
     for passage in passages:
         given = list(passage.station.reasons)
+        if passage.station.layer in selecting and passage.station.side == "in":
+            given.append(f"is read through the gate {passage.station.layer!r}, whose units leave without it")
         if passage.station.layer is not None:
             module = net.get_submodule(passage.station.layer)
             channels = layers.out_channels(module) if passage.station.side == "out" else layers.in_channels(module)
@@ -111,12 +141,13 @@ def _merge_reasons(
     return tuple(merged)
 
 
-def _flag_unlike(net: nn.Module, groups: list[Candidate]) -> list[Candidate]:
+def _flag_unlike(net: nn.Module, groups: list[Candidate], selecting: Collection[str]) -> list[Candidate]:
     """Protect layers whose channels fall into several groups: a split or a slice treats their units differently."""
     owners: dict[str, list[Candidate]] = defaultdict(list)
     for group in groups:
         for name in group.layers:
-            if not layers.is_channelwise(net.get_submodule(name)):
+            module = net.get_submodule(name)
+            if not layers.is_channelwise(module) or name in selecting:
                 owners[name].append(group)
     unlike = {id(g): name for name, several in owners.items() if len(several) > 1 for g in several}
     return [
@@ -128,20 +159,30 @@ def _flag_unlike(net: nn.Module, groups: list[Candidate]) -> list[Candidate]:
 
 
 def _name(net: nn.Module, group: Candidate) -> str:
-    """The first layer of the group that produces its channels."""
-    return next(name for name in group.layers if _is_producer(net, name))
+    """The first gate, if it is the group's alone, else the first layer that produces its channels."""
+    own = [name for name in gates(net, group) if _covers(net, group, name)]
+    return next(iter([*own, *(n for n in group.layers if _is_producer(net, n)), *gates(net, group)]))
+
+
+def _covers(net: nn.Module, group: Candidate, gate: str) -> bool:
+    (index,) = (index for station, index in group.index.items() if station.layer == gate and station.side == "out")
+    return index.numel() == layers.out_channels(net.get_submodule(gate))
 
 
 def as_group(net: nn.Module, candidate: Candidate) -> UnitGroup:
-    """The public description of a group: its rows block by block, and the other channels that leave with a unit."""
-    name = _name(net, candidate)
+    """The public description of a group: its rows block by block, and the other channels that leave with a unit.
+
+    A row is made of the gates, where there are any; the weights of the other layers then belong to the rest.
+    """
+    name, gated = _name(net, candidate), gates(net, candidate)
     blocks: list[RowBlock] = []
     cuts: list[Cut] = []
     stations = sorted(candidate.index.items(), key=lambda item: item[0].layer != name)
     for station, index in stations:
         assert station.layer is not None
         module = net.get_submodule(station.layer)
-        owned = layers.owned_parameters(module) if station.side == "out" else ()
+        rows_here = station.side == "out" and (not gated or station.layer in gated)
+        owned = layers.owned_parameters(module) if rows_here else ()
         if not owned and layers.out_channels(module) is not None:
             cuts.append(Cut(station.layer, station.side, index))
         for entry in owned:
@@ -151,12 +192,17 @@ def as_group(net: nn.Module, candidate: Candidate) -> UnitGroup:
     return UnitGroup(name, candidate.size, sum(b.size for b in blocks), tuple(blocks), tuple(cuts))
 
 
-def as_protected(protected: Sequence[Candidate]) -> tuple[ProtectedLayer, ...]:
-    """One entry per layer of protected groups; a layer in several of them has all their units and the first's reason."""
+def as_protected(net: nn.Module, protected: Sequence[Candidate]) -> tuple[ProtectedLayer, ...]:
+    """One entry per layer of protected groups; a layer in several of them has all their units and the first's reason.
+
+    What an attention layer puts out is listed under its output projection: under its own name it has heads.
+    """
     reasons: dict[str, str] = {}
     sizes: dict[str, int] = defaultdict(int)
     for candidate in protected:
-        for name in candidate.layers:
+        for layer in candidate.layers:
+            attends = isinstance(net.get_submodule(layer), layers.Attention)
+            name = f"{layer}.out_proj".lstrip(".") if attends else layer
             reasons.setdefault(name, _summary(candidate.reasons))
             sizes[name] += candidate.size
     return tuple(ProtectedLayer(name, sizes[name], reason) for name, reason in reasons.items())
@@ -169,10 +215,16 @@ def unreached(net: nn.Module, found: Discovered, listed: Collection[str]) -> tup
         ProtectedLayer(
             name,
             layers.out_channels(net.get_submodule(name)) or 0,
-            "has no gradient path to the output" if name in found.tracing.calls else NOT_CALLED,
+            _why_unreached(net, found, name),
         )
         for name in layer_names
     )
+
+
+def _why_unreached(net: nn.Module, found: Discovered, name: str) -> str:
+    if isinstance(net.get_submodule(name.rpartition(".")[0]), layers.Attention):
+        return IN_ATTENTION
+    return "has no gradient path to the output" if name in found.tracing.calls else NOT_CALLED
 
 
 def _summary(reasons: Sequence[str]) -> str:

@@ -5,4 +5,5 @@ from .block import GatedBlock as GatedBlock
 from .block import Skipped as Skipped
 from .block import Zero as Zero
 from .gate import Gate as Gate
+from .gate import GatedInputs as GatedInputs
 from .gate import Select as Select

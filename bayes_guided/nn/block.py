@@ -1,5 +1,6 @@
 """Gates on whole blocks of a network, and what is left of blocks that are removed."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -7,6 +8,7 @@ from torch import Tensor, nn
 
 from bayes_guided.exceptions import GateError
 
+from .attention import HeadAttention
 from .gate import Gate
 
 
@@ -63,13 +65,25 @@ class Zero(nn.Module):
 
 
 class Skipped(nn.Module):
-    """The place of a layer that was removed with its block: hands its first argument on, at no cost."""
+    """The place of a module that was removed with its block: hands its first argument on, at no cost."""
 
-    def __init__(self, *, returns_weights: bool = False) -> None:
-        """`returns_weights`: return a pair as attention layers do, without weights."""
+    def __init__(self, removed: nn.Module) -> None:
+        """Answers as the removed module did: attention layers return a pair, here without weights."""
         super().__init__()
-        self.returns_weights = returns_weights
+        self.returns_weights = isinstance(removed, nn.MultiheadAttention | HeadAttention)
+        if isinstance(removed, nn.TransformerEncoderLayer):
+            self._answer_encoder(removed.self_attn.batch_first)
 
     def forward(self, x: Tensor, *_: Any, **__: Any) -> Tensor | tuple[Tensor, None]:
         """The input."""
         return (x, None) if self.returns_weights else x
+
+    def _answer_encoder(self, batch_first: bool) -> None:
+        """`nn.TransformerEncoder` asks its first layer for the axis of the batch, and whether its weights need gradients.
+
+        These answers are empty tensors that do: nested tensors are then used exactly where they were before.
+        """
+        weights = {"weight": torch.empty(0, requires_grad=True), "bias": torch.empty(0, requires_grad=True)}
+        attention = {"in_proj_weight": weights["weight"], "in_proj_bias": weights["bias"]}
+        self.self_attn = SimpleNamespace(batch_first=batch_first, out_proj=SimpleNamespace(**weights), **attention)
+        self.norm1 = self.norm2 = self.linear1 = self.linear2 = SimpleNamespace(**weights)

@@ -1,5 +1,7 @@
 """Gates: one factor per unit, multiplied on what the units put out."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -89,3 +91,27 @@ class Select(nn.Module):
     def extra_repr(self) -> str:
         """Number of positions and axis."""
         return f"{len(self.index)}, axis={self.axis}"
+
+
+class GatedInputs(nn.Module):
+    """A network with one gate on each feature of one of its arguments."""
+
+    def __init__(self, net: nn.Module, gate: Gate, keyword: str | None = None) -> None:
+        """The gate multiplies the first positional argument, or the keyword argument that is named."""
+        super().__init__()
+        self.keyword = keyword
+        self.inputs = gate
+        self.net = net
+
+    def forward(self, *args: Any, **keywords: Any) -> Any:
+        """What the network returns for the gated argument.
+
+        Raises:
+            GateError: if the argument is missing.
+        """
+        if self.keyword is None and args:
+            return self.net(self.inputs(args[0]), *args[1:], **keywords)
+        if self.keyword is not None and self.keyword in keywords:
+            return self.net(*args, **{**keywords, self.keyword: self.inputs(keywords[self.keyword])})
+        wanted = "as the first positional argument" if self.keyword is None else f"under the keyword {self.keyword!r}"
+        raise GateError(f"the gated input must be given {wanted}.")

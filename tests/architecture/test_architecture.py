@@ -14,7 +14,7 @@ from bayes_guided.exceptions import (
     ProtectedGroupError,
     RowShapeError,
 )
-from tests.architecture.zoo import Case, architecture, every_case, run
+from tests.architecture.zoo import Case, architecture, every_case, plain_attention, run
 from tests.architecture.zoo_nets import Dense, Residual, mlp
 
 
@@ -184,14 +184,16 @@ def test_zeroing_a_row_makes_the_unit_constant(case: Case) -> None:
     found.write_rows(net, rows)
     seen: dict[str, Tensor] = {}
     modules = dict(net.named_modules())
-    for name in {place[0] for group in found.groups for place in group.removals if place[1] == "out"}:
+    for name in modules:
         modules[name].register_forward_hook(lambda _m, _i, output, name=name: seen.update({name: output}))
-    run(net, case.example())
+    with plain_attention():
+        run(net, case.example())
     for group in found.groups:
         for (name, side), index in group.removals.items():
-            if side == "out":
-                linear = isinstance(modules[name], nn.Linear)
-                channels = seen[name].movedim(-1 if linear else 1, 0)[index[0]].flatten(1)
+            # Behind a gate only the gate is silent; heads are mixed by their output projection at once.
+            if side == "out" and name in group.layers and not isinstance(modules[name], nn.MultiheadAttention):
+                axis = -1 if isinstance(modules[name], nn.Linear) else getattr(modules[name], "axis", 1)
+                channels = seen[name].movedim(axis, 0)[index[0]].flatten(1)
                 assert torch.equal(channels.amin(1), channels.amax(1))
 
 
@@ -259,6 +261,8 @@ def test_the_printed_table_accounts_for_every_parameter(case: Case) -> None:
     total = sum(parameter.numel() for parameter in net.parameters())
     match = re.search(r"([\d,]+) parameters = ([\d,]+) in rows \+ ([\d,]+) in the rest", text)
     assert match is not None
+    folded = re.search(r"([\d,]+) of them are gates", text)
+    assert total - (0 if folded is None else int(folded[1])) == found.full().num_parameters
     counts = [int(number.replace(",", "")) for number in match.groups()]
     assert counts[0] == total == counts[1] + counts[2]
     for layer in found.protected:

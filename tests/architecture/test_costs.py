@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from bayes_guided.architecture import Architecture, reduce
 from bayes_guided.exceptions import ProtectedGroupError
-from tests.architecture.zoo import Case, architecture, every_case, run
+from bayes_guided.nn import HeadAttention
+from tests.architecture.zoo import Case, architecture, every_case, plain_attention, run
 from tests.architecture.zoo_nets import Residual, mlp
 
 
@@ -29,10 +30,20 @@ def multiply_accumulates(net: nn.Module, example: Any, batch: int) -> float:
             positions = output.shape[0] * math.prod(spatial)
         total += positions * module.weight.numel()
 
+    def count_attention(module: Any, given: tuple[Tensor, ...], keywords: dict[str, Tensor], _: Any) -> None:
+        nonlocal total
+        roles = dict(zip(("query", "key", "value"), given, strict=False)) | keywords
+        for role, part in zip(("query", "key", "value"), module.in_proj_weight.chunk(3), strict=True):
+            total += math.prod(roles[role].shape[:-1]) * part.numel()
+        total += math.prod(roles["query"].shape[:-1]) * module.out_proj.weight.numel()
+
     for module in net.modules():
         if isinstance(module, nn.Linear | nn.modules.conv._ConvNd):
             module.register_forward_hook(count)
-    run(net, example)
+        elif isinstance(module, nn.MultiheadAttention | HeadAttention):
+            module.register_forward_hook(count_attention, with_kwargs=True)
+    with plain_attention():
+        run(net, example)
     return total / batch
 
 
@@ -47,8 +58,9 @@ def test_costs_are_those_of_the_network_that_was_cut(case: Case) -> None:
     generator = torch.Generator().manual_seed(3)
     for _ in range(3):
         masks = {g.name: torch.rand(g.size, generator=generator) < 0.6 for g in found.groups}
-        for mask in masks.values():
-            mask[0] = True
+        for group in found.groups:
+            if not group.removable_whole:
+                masks[group.name][0] = True
         sub = found.sub_architecture(masks)
         small = reduce(net, sub)
         names = {name for name, _ in net.named_parameters()}
@@ -58,8 +70,10 @@ def test_costs_are_those_of_the_network_that_was_cut(case: Case) -> None:
 
 @every_case
 def test_the_full_costs_are_those_of_the_network(case: Case) -> None:
+    """Without the gates that every reduction folds into other weights."""
     found, net, example = architecture(case), case.net(), case.example()
-    assert found.full().num_parameters == sum(parameter.numel() for parameter in net.parameters())
+    folded = sum(group.size for group in found.groups if group.folds)
+    assert found.full().num_parameters == sum(parameter.numel() for parameter in net.parameters()) - folded
     assert found.full().macs == multiply_accumulates(net, example, batch_of(example))
 
 

@@ -110,7 +110,7 @@ def edited(saved: Path, folder: Path, **changes: object) -> Path:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"format": 2},
+        {"format": 3},
         {"removed": [{"layer": "stem", "side": "out", "positions": [17]}]},
         {"removed": [{"layer": "stem", "side": "out", "positions": [-1]}]},
         {"removed": [{"layer": "stem", "side": "out", "positions": [1, 1]}]},

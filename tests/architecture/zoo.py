@@ -1,7 +1,8 @@
 """Small networks, one per way in which channels can be coupled, with what should be found in each."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,20 @@ import torch
 from torch import Tensor, nn
 
 from bayes_guided.architecture import Architecture
+from bayes_guided.nn import Gate
+from tests.architecture.gated_nets import (
+    CrossAttention,
+    Encoder,
+    GatedBranches,
+    GatedConcat,
+    GatedSkip,
+    GatedStream,
+    gated_inputs,
+    gated_mlp,
+    gated_residual,
+    gated_residual_inputs,
+    gated_transformer,
+)
 from tests.architecture.zoo_nets import (
     BareParameter,
     ChannelMean,
@@ -73,6 +88,16 @@ def images(channels: int = 3, size: int = 8) -> Callable[[], Tensor]:
 
 def vectors(features: int = 5) -> Callable[[], Tensor]:
     return lambda: torch.randn(4, features)
+
+
+def sequences() -> Tensor:
+    return torch.randn(4, 6, 3)
+
+
+def encoder_widths(heads: str, inside: str = "") -> dict[str, int]:
+    """Heads and hidden units of both layers of `Encoder`."""
+    layers = [f"encoder.layers.{i}.{inside}" for i in range(2)]
+    return {f"{layer}{heads}": 4 for layer in layers} | {f"{layer}linear1": 10 for layer in layers}
 
 
 CASES = [
@@ -320,7 +345,7 @@ CASES = [
         lambda: torch.randn(2, 1, 4, 4, 4),
         {"0": 4, "3": 3},
     ),
-    Case("tokens", TokenMLP, lambda: torch.randn(4, 6, 3), {"first": 4, "second": 5}),
+    Case("tokens", TokenMLP, sequences, {"first": 4, "second": 5}),
     Case(
         "keywords",
         TwoInputs,
@@ -335,7 +360,88 @@ CASES = [
     Case("bare_parameter", BareParameter, vectors(), {"second": 7}, {"first": "bare parameter 'scale'"}),
     Case("channel_mean", ChannelMean, images(), {"conv2": 5}, {"conv1": ""}),
     Case("squeeze_excite", SqueezeExcite, images(), {"conv1": 6, "squeeze": 4}),
-    Case("transformer", Transformer, lambda: torch.randint(0, 11, (3, 4)), {"up": 12}, {"down": "LayerNorm"}),
+    Case("transformer", Transformer, lambda: torch.randint(0, 11, (3, 4)), {"attention": 2, "up": 12}, {"down": "LayerNorm"}),
+    Case("gate_before_relu", lambda: gated_mlp(before=True), vectors(), {"1": 8, "4": 6}, {"6": "output"}),
+    Case("gate_after_relu", lambda: gated_mlp(before=False), vectors(), {"2": 8, "5": 6}),
+    Case("signed_gate_after_relu", lambda: gated_mlp(before=False, signed=True), vectors(), {"2": 8, "5": 6}),
+    Case(
+        "gate_that_cannot_be_folded",
+        lambda: nn.Sequential(nn.Linear(5, 8), nn.Tanh(), Gate(8), nn.Tanh(), nn.Linear(8, 3)),
+        vectors(),
+        {"2": 8},
+    ),
+    Case(
+        "gates_in_series",
+        lambda: nn.Sequential(nn.Linear(5, 8), Gate(8), nn.ReLU(), Gate(8), nn.Linear(8, 3)),
+        vectors(),
+        {"1": 8},
+    ),
+    Case(
+        "gate_before_norm",
+        lambda: nn.Sequential(nn.Linear(5, 8), Gate(8), nn.BatchNorm1d(8), nn.Tanh(), nn.Linear(8, 3)),
+        vectors(),
+        {"1": 8},
+    ),
+    Case(
+        "gate_on_channels",
+        lambda: nn.Sequential(
+            nn.Conv2d(3, 6, 3, bias=False),
+            nn.BatchNorm2d(6),
+            Gate(6),
+            nn.ReLU(),
+            nn.Conv2d(6, 8, 3, groups=2),
+            Gate(8),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+            nn.Linear(32, 3),
+        ),
+        images(),
+        {"2": 3, "5": 4},
+    ),
+    Case("gate_on_inputs", gated_inputs, vectors(), {"inputs": 5, "net.0": 8, "net.2": 6}),
+    Case(
+        "gate_on_input_channels", gated_residual_inputs, images(), {"inputs": 3, "net.stem": 6, "net.conv1": 5, "net.conv3": 8}
+    ),
+    Case(
+        "gate_on_normalised_inputs",
+        lambda: nn.Sequential(Gate(5, signed=True), nn.BatchNorm1d(5), nn.Linear(5, 6), nn.ReLU(), nn.Linear(6, 2)),
+        vectors(),
+        {"0": 5, "2": 6},
+    ),
+    Case("gate_that_selects", GatedSkip, vectors(), {"gate": 6, "hidden": 7}, {"stem": "read through the gate 'gate'"}),
+    Case("gate_on_concatenation", GatedConcat, vectors(), {"left": 4, "right": 3, "hidden": 6}),
+    Case("gate_on_stream", GatedStream, sequences, {"gate": 8, "up": 6}, {"embed": "LayerNorm"}),
+    Case(
+        "gated_branches",
+        GatedBranches,
+        images(),
+        {"stem": 6, "conv1": 5, "conv2": 6, "gate1": 1, "inner.0": 4, "gate2": 1},
+    ),
+    Case(
+        "gated_blocks",
+        gated_residual,
+        images(),
+        {"0": 6, "2.block.conv1": 4, "2.gate": 1, "3.block.0.conv1": 4}
+        | {"3.block.1.block.conv1": 4, "3.block.1.gate": 1, "3.gate": 1},
+    ),
+    Case("encoder", Encoder, sequences, encoder_widths("self_attn")),
+    Case("encoder_norm_first", lambda: Encoder(norm_first=True), sequences, encoder_widths("self_attn")),
+    Case("encoder_sequence_first", lambda: Encoder(batch_first=False), sequences, encoder_widths("self_attn")),
+    Case("encoder_gated_heads", lambda: Encoder(gated="heads"), sequences, encoder_widths("self_attn.gate")),
+    Case(
+        "encoder_gated_blocks",
+        lambda: Encoder(gated="blocks"),
+        sequences,
+        encoder_widths("self_attn", "block.") | {"encoder.layers.0.gate": 1, "encoder.layers.1.gate": 1},
+    ),
+    Case("transformer_gated_heads", gated_transformer, lambda: torch.randint(0, 11, (3, 4)), {"attention.gate": 2, "up": 12}),
+    Case(
+        "cross_attention",
+        CrossAttention,
+        lambda: (torch.randn(4, 6, 3), torch.randn(4, 7, 5)),
+        {"attention": 4},
+        {"left": "", "right": "", "attention.out_proj": ""},
+    ),
 ]
 
 
@@ -354,6 +460,16 @@ def run(net: nn.Module, example: Any) -> list[Tensor]:
     for module, training in modes.items():
         module.training = training
     return list(output.values()) if isinstance(output, dict) else [output]
+
+
+@contextmanager
+def plain_attention() -> Iterator[None]:
+    """Attention without torch's fused evaluation, which calls no hooks."""
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(True)
 
 
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
