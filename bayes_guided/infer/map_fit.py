@@ -167,7 +167,7 @@ def load_fit(directory: str | Path, net: nn.Module) -> MAPFit:
     """
     tree = load_tree(Path(directory) / _FILE, kind="MAP fit")
     fitted = _with_state(net, tree["net"])
-    architecture = Architecture.from_module(fitted, like_parameters(tree["example_inputs"], net), protect=tree["protect"])
+    architecture = Architecture.from_module(fitted, like_parameters(tree["example_inputs"], fitted), protect=tree["protect"])
     fit = MAPFit(
         prior=prior_from_json(architecture, tree["prior"]),
         likelihood=_likelihood(tree["likelihood"], fitted),

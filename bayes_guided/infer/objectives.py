@@ -46,7 +46,7 @@ class LikelihoodObjective(Objective):
         outputs = self.network(inputs)
         nll = -self.likelihood.log_prob(outputs, targets).mean()
         with torch.no_grad():
-            error = self.likelihood.error(outputs, targets).mean()
+            error = self.likelihood.error(outputs, targets).double().mean()
         return BatchLoss(nll + self.likelihood.penalty() / self.batches.size, nll, error)
 
     def end_epoch(self, nll: float, error: float) -> Epoch:

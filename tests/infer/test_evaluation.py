@@ -1,0 +1,95 @@
+"""Evaluation against SciPy's densities, and the network and generators left as they were."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from bayes_guided import likelihoods
+from bayes_guided.exceptions import DataError, LabelError
+from bayes_guided.infer.batches import as_batches
+from bayes_guided.infer.evaluation import evaluate, evaluating
+
+from .problems import BINARY, CLASSES, COUNTS, KNOWN_NOISE, LEARNED_NOISE, Jittered, Problem
+
+CPU = torch.device("cpu")
+
+
+def by_hand(problem: Problem, outputs: np.ndarray, targets: np.ndarray) -> tuple[float, float]:
+    """Error and NLL per case, by SciPy in float64."""
+    if problem is CLASSES:
+        logits = outputs - outputs.max(axis=1, keepdims=True)
+        log_prob = (logits - np.log(np.exp(logits).sum(axis=1, keepdims=True)))[np.arange(len(targets)), targets]
+        return float((outputs.argmax(axis=1) != targets).mean()), -float(log_prob.mean())
+    single = outputs[:, 0]
+    if problem is BINARY:
+        log_prob = stats.bernoulli.logpmf(targets.astype(int), 1 / (1 + np.exp(-single)))
+        return float(((single > 0) != (targets == 1)).mean()), -float(log_prob.mean())
+    if problem is COUNTS:
+        log_prob = stats.poisson.logpmf(targets, np.exp(single))
+        return float(np.sqrt(((np.exp(single) - targets) ** 2).mean())), -float(log_prob.mean())
+    log_prob = stats.norm.logpdf(targets, single, 0.3 if problem is KNOWN_NOISE else 1.0)
+    return float(np.sqrt(((single - targets) ** 2).mean())), -float(log_prob.mean())
+
+
+@pytest.mark.parametrize("problem", [CLASSES, BINARY, COUNTS, KNOWN_NOISE, LEARNED_NOISE], ids=lambda p: p.name)
+def test_error_and_nll_are_those_of_scipy(problem):
+    net, (inputs, targets) = problem.net(), problem.data(1100)
+    found = evaluate(net, problem.likelihood(), as_batches((inputs, targets), 7, CPU))
+    error, nll = by_hand(problem, net(inputs).detach().double().numpy(), targets.numpy())
+    assert found.error == pytest.approx(error, rel=1e-5)
+    assert found.nll == pytest.approx(nll, rel=1e-5)
+    assert found.cases == 1100
+    assert found.error_name == ("error" if problem in (CLASSES, BINARY) else "RMSE")
+
+
+def test_a_loader_gives_the_same_and_counts_what_it_yields():
+    net, data = CLASSES.net(), CLASSES.data(50)
+    wanted = evaluate(net, likelihoods.Categorical(), as_batches(data, 1, CPU))
+    loader = DataLoader(TensorDataset(*data), batch_size=8, shuffle=True)
+    found = evaluate(net, likelihoods.Categorical(), as_batches(loader, 1, CPU))
+    assert (found.error, found.cases) == (wanted.error, 50)
+    assert found.nll == pytest.approx(wanted.nll, rel=1e-6)
+    first = [part[:48] for part in data]
+    dropping = DataLoader(TensorDataset(*data), batch_size=8, drop_last=True)
+    found = evaluate(net, likelihoods.Categorical(), as_batches(dropping, 1, CPU))
+    wanted = evaluate(net, likelihoods.Categorical(), as_batches((first[0], first[1]), 1, CPU))
+    assert found.cases == 48
+    assert found.nll == pytest.approx(wanted.nll, rel=1e-6)
+
+
+def test_modes_and_generators_stay_also_after_an_error():
+    net = nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4), nn.Dropout(), nn.Linear(4, 3))
+    net.train()
+    net[1].eval()
+    modes = [module.training for module in net.modules()]
+    buffers = {name: value.clone() for name, value in net.named_buffers()}
+    generator = torch.get_rng_state()
+    inputs, labels = CLASSES.data(20)
+    loader = DataLoader(Jittered(inputs, labels), batch_size=4, shuffle=True)
+    evaluate(net, likelihoods.Categorical(), as_batches(loader, 1, CPU))
+    labels[17] = 3
+    with pytest.raises(LabelError, match="labels run from 0 to 3") as kept:
+        evaluate(net, likelihoods.Categorical(), as_batches(loader, 1, CPU))
+    # The error, and with it every frame it passed, is still held: nothing may be left to a garbage collection.
+    assert kept.value is not None
+    assert torch.equal(torch.get_rng_state(), generator)
+    assert [module.training for module in net.modules()] == modes
+    assert all(torch.equal(value, buffers[name]) for name, value in net.named_buffers())
+
+
+def test_evaluating_restores_each_module_and_is_quiet_inside():
+    net = nn.Sequential(nn.Dropout(), nn.Sequential(nn.Dropout()))
+    net[1].eval()
+    with evaluating(net):
+        assert not any(module.training for module in net.modules())
+    with pytest.raises(KeyError), evaluating(net):
+        raise KeyError
+    assert [module.training for module in net.modules()] == [True, True, False, False]
+
+
+def test_inputs_that_the_network_does_not_take_are_named():
+    with pytest.raises(DataError, match=r"does not run on inputs of shape \(9, 4\)"):
+        evaluate(CLASSES.net(), likelihoods.Categorical(), as_batches((torch.zeros(9, 4), torch.zeros(9).long()), 1, CPU))
