@@ -69,10 +69,11 @@ class ParameterBlock:
 
 @dataclass(frozen=True, eq=False)
 class PenalisedBlock:
-    """A block of the rows, and whether the guidance presses on it (else the ridge does)."""
+    """A block of the rows, whether the guidance presses on it (else the ridge does), and whether it stays at 0 or more."""
 
     block: ParameterBlock
     guided: bool
+    non_negative: bool = False
 
     @property
     def parameter(self) -> nn.Parameter:

@@ -68,7 +68,8 @@ class RowMetric(Metric):
             block, momentum = item.block, state[item.parameter]["exp_avg"]
             first = block.read(momentum).lerp_(gradient, 1 - beta1)
             block.write(momentum, first)
-            weights.append(block.read(item.parameter).addcmul_(first, block.column(size), value=-1 / (1 - beta1**step)))
+            moved = block.read(item.parameter).addcmul_(first, block.column(size), value=-1 / (1 - beta1**step))
+            weights.append(_feasible(item, moved))
         alive = self._prox(rows, weights, size * prox_scale) if prox_scale else None
         for item, values in zip(rows.blocks, weights, strict=True):
             item.block.write(item.parameter, values)
@@ -127,7 +128,7 @@ class WeightMetric(Metric):
             metric = second.sqrt().mul_((1 - beta2**step) ** -0.5).add_(settings["eps"]).div_(settings["lr"])
             moved = torch.addcdiv(block.read(item.parameter), first, metric, value=-1 / (1 - beta1**step))
             metrics.append(metric.reshape(block.units, -1))
-            weights.append(moved.reshape(block.units, -1))
+            weights.append(_feasible(item, moved).reshape(block.units, -1))
         alive = self._prox(rows, weights, metrics, prox_scale) if prox_scale else None
         for item, values in zip(rows.blocks, weights, strict=True):
             item.block.write_matrix(item.parameter, values)
@@ -146,6 +147,11 @@ class WeightMetric(Metric):
             if not item.guided:
                 weights[place] = weights[place] * alive.to(result.dtype)[:, None]
         return alive
+
+
+def _feasible(item: PenalisedBlock, moved: Float[Tensor, "units ..."]) -> Float[Tensor, "units ..."]:
+    """The prox with the constraint of gates that are 0 or more is the prox of the projection: the penalties are even."""
+    return moved.clamp_(min=0.0) if item.non_negative else moved
 
 
 def _squared_norms(blocks: list[PenalisedBlock], values: Blocks) -> Float[Tensor, "units"]:

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import nn
 
-from bayes_guided.architecture import UnitGroup
+from bayes_guided.architecture import Role, UnitGroup
 from bayes_guided.priors.row_prior import RowPrior
 
 from .blocks import ParameterBlock, PenalisedBlock, State
@@ -28,7 +28,11 @@ class RowUpdate:
         """
         sizes = [block.size for block in group.blocks]
         self._blocks = [
-            PenalisedBlock(ParameterBlock(parameters[block.parameter], block.axis, block.index), bool(columns.all()))
+            PenalisedBlock(
+                ParameterBlock(parameters[block.parameter], block.axis, block.index),
+                guided=bool(columns.all()),
+                non_negative=block.role is Role.GATE,
+            )
             for block, columns in zip(group.blocks, prior.columns.split(sizes), strict=True)
             if parameters[block.parameter].requires_grad
         ]
