@@ -63,8 +63,8 @@ class MAPFit:
 
     @property
     def collapsed(self) -> list[str]:
-        """Groups without any unit left; `reduce` keeps one zero unit of each."""
-        return [name for name, rows in self.rows.items() if not bool((rows != 0).any())]
+        """Groups without any unit left that cannot go; `reduce` keeps one zero unit of each."""
+        return self.architecture.collapsed({name: int((rows != 0).any(dim=1).sum()) for name, rows in self.rows.items()})
 
     def unit_survival(self, reading: str = "map") -> UnitValues:
         """1 for units whose row is not exactly zero, else 0, per group, shape (units,).
@@ -148,13 +148,10 @@ class MAPFit:
 
 
 def surviving(prior: GuidedPrior, rows: Rows) -> SubArchitecture:
-    """The units whose rows are not exactly zero; of a group without any, the unit of least guidance."""
-    masks = {}
-    for name, row in rows.items():
-        mask = (row != 0).any(dim=1).cpu()
-        if not bool(mask.any()):
-            mask[int(prior.coefficients[name].argmin())] = True
-        masks[name] = mask
+    """The units whose rows are not exactly zero; of a group that is empty and may not be, the unit of least guidance."""
+    masks = {name: (row != 0).any(dim=1).cpu() for name, row in rows.items()}
+    for name in prior.architecture.collapsed({name: int(mask.sum()) for name, mask in masks.items()}):
+        masks[name][int(prior.coefficients[name].argmin())] = True
     return prior.architecture.sub_architecture(masks)
 
 
