@@ -82,7 +82,9 @@ def measure(case: str, blocks: int, seconds: float) -> dict[str, dict[str, float
     torch.manual_seed(0)
     timers = {}
     for name, candidate in CANDIDATES.items():
-        timers[name] = benchmark.Timer("step()", globals={"step": candidate(build(), shape)}, num_threads=torch.get_num_threads())
+        timers[name] = benchmark.Timer(
+            "step()", globals={"step": candidate(build(), shape)}, num_threads=torch.get_num_threads()
+        )
     times: dict[str, list[float]] = {name: [] for name in timers}
     for _ in range(blocks):
         for name, timer in timers.items():

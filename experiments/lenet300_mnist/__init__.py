@@ -1,0 +1,1 @@
+"""How small does guidance make LeNet-300-100 on MNIST, at what error?"""
