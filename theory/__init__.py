@@ -1,1 +1,1 @@
-"""The independent oracle: closed forms in NumPy and SciPy, each with its proof and its own check. Never imports bayes_guided."""
+"""The independent oracle: closed forms in NumPy and SciPy, each with proof and check. Never imports bayes_guided."""

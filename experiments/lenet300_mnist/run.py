@@ -2,7 +2,8 @@
 
     python -m experiments.lenet300_mnist.run [--data-dir DIR] [--quick]
 
-Three full runs took 26 to 53 s each on one thread of a busy two-core machine. `--quick` runs one epoch of one seed and writes nothing.
+Three full runs took 26 to 53 s each on one thread of a busy two-core machine. `--quick` runs one epoch of one seed and
+writes nothing.
 """
 
 import argparse
