@@ -9,6 +9,8 @@ from torch import Tensor
 
 def row_norm(value: Float[Tensor, "*shape row"]) -> Float[Tensor, "*shape"]:
     """Euclidean norm of each row, whose derivative at an all-zero row is the subgradient 0 at every order."""
+    if not torch.is_grad_enabled():
+        return torch.linalg.vector_norm(value, dim=-1)  # without a copy of the rows, which may be most of the memory
     zero = ~value.any(dim=-1)
     # The norm of ones stands in for a zero row, so that no infinite derivative enters the graph, not even times zero.
     return torch.linalg.vector_norm(value.masked_fill(zero.unsqueeze(-1), 1.0), dim=-1).masked_fill(zero, 0.0)
