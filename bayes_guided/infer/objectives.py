@@ -51,9 +51,9 @@ class LikelihoodObjective(Objective):
 
     def end_epoch(self, nll: float, error: float) -> Epoch:
         """The record of the epoch, with the validation error if there are such data."""
-        loss = nll + (self.penalty() + float(self.likelihood.penalty())) / self.batches.size
+        penalty = self.penalty() + float(self.likelihood.penalty().detach())
         held_out = None if self.held_out is None else evaluate(self.network, self.likelihood, self.held_out).error
-        return Epoch(loss, nll, summary_error(self.likelihood, error), self.widths(), held_out)
+        return Epoch(nll + penalty / self.batches.size, nll, summary_error(self.likelihood, error), self.widths(), held_out)
 
 
 class MAPObjective(LikelihoodObjective):
@@ -97,9 +97,9 @@ class MAPObjective(LikelihoodObjective):
         return {name: int((row != 0).any(dim=1).sum()) for name, row in rows.items()}
 
     def end_epoch(self, nll: float, error: float) -> Epoch:
-        """The record, unless a whole group is gone."""
+        """The record, unless a whole group is gone that may not be."""
         record = super().end_epoch(nll, error)
-        empty = [name for name, width in record.widths.items() if width == 0]
+        empty = self.prior.architecture.collapsed(record.widths)
         if empty and not self.allow_empty:
             raise CollapseError(
                 f"every unit of {', '.join(repr(name) for name in empty)} vanished, and a zero unit of a ReLU network never "

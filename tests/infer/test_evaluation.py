@@ -71,7 +71,7 @@ def test_modes_and_generators_stay_also_after_an_error():
     loader = DataLoader(Jittered(inputs, labels), batch_size=4, shuffle=True)
     evaluate(net, likelihoods.Categorical(), as_batches(loader, 1, CPU))
     labels[17] = 3
-    with pytest.raises(LabelError, match="labels run from 0 to 3") as kept:
+    with pytest.raises(LabelError, match="to 3, but the network has 3 outputs") as kept:
         evaluate(net, likelihoods.Categorical(), as_batches(loader, 1, CPU))
     # The error, and with it every frame it passed, is still held: nothing may be left to a garbage collection.
     assert kept.value is not None

@@ -27,8 +27,9 @@ def test_an_empty_history_and_one_without_validation():
 
 
 def test_records_are_frozen():
-    history = History().then(Epoch(1.0, 1.0, 0.0, {}))
+    epoch = Epoch(1.0, 1.0, 0.0, {})
+    history = History().then(epoch)
     with pytest.raises(AttributeError):
         history.epochs = ()  # pyright: ignore[reportAttributeAccessIssue]
     with pytest.raises(AttributeError):
-        history.epochs[0].loss = 0.0  # pyright: ignore[reportAttributeAccessIssue]
+        epoch.loss = 0.0  # pyright: ignore[reportAttributeAccessIssue]

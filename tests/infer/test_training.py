@@ -136,7 +136,7 @@ def test_the_loop_works_without_grad_mode_and_leaves_it_off():
     with torch.no_grad():
         run(objective, Plan(epochs=1, lr=0.1))
         assert not torch.is_grad_enabled()
-    assert not torch.equal(objective.module.weight, torch.tensor([[1.0, -1.0]]))
+    assert not torch.equal(objective.module.get_parameter("weight"), torch.tensor([[1.0, -1.0]]))
 
 
 @pytest.mark.parametrize("bad", [{"bad_loss": 5}, {"bad_gradient": 4}])
