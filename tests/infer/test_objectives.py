@@ -32,7 +32,7 @@ def regulariser(objective: MAPObjective) -> float:
         rows = torch.cat([parameters[f"{layer}.weight"], parameters[f"{layer}.bias"][:, None]], dim=1).double()
         units = len(rows)
         guidance = 2 * torch.arange(1, units + 1, dtype=torch.float64) / (units + 1)
-        total += float(penalty_by_hand(prior.weights, guidance, rows).sum())
+        total += float(penalty_by_hand(prior.weights, guidance, rows.detach()).sum())
     head = sum(parameters[f"layers.2.{name}"].double().square().sum() for name in ("weight", "bias"))
     return total + 0.5 * float(head)
 
