@@ -34,7 +34,7 @@ def regulariser(objective: MAPObjective) -> float:
         guidance = 2 * torch.arange(1, units + 1, dtype=torch.float64) / (units + 1)
         total += float(penalty_by_hand(prior.weights, guidance, rows.detach()).sum())
     head = sum(parameters[f"layers.2.{name}"].double().square().sum() for name in ("weight", "bias"))
-    return total + 0.5 * float(head)
+    return total + 0.5 * float(torch.as_tensor(head).detach())
 
 
 def test_the_penalty_and_the_epochs_loss_are_those_of_the_regulariser():
