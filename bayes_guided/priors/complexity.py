@@ -1,7 +1,7 @@
 """What a model costs, in nats, as a function of its widths."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -70,9 +70,14 @@ class CustomComplexity(Complexity):
         return self.beta * value.double()
 
 
-def cost_complexity(architecture: Architecture, kind: str, beta: float) -> PairwiseComplexity:
-    """beta * parameters or beta * MACs of the sub-architecture, from the layers' extents: quadratic in the widths."""
+def cost_complexity(architecture: Architecture, kind: str, beta: float) -> Complexity:
+    """beta * parameters or beta * MACs of the sub-architecture, from the layers' extents: quadratic in the widths.
+
+    A layer between two groups inside a block with a gate costs a product of three widths: no pairwise form is then possible,
+    and the complexity is the cost as a function of the widths.
+    """
     names = [group.name for group in architecture.groups]
+    single = {group.name for group in architecture.groups if group.size == 1}
     constant = Fraction(0)
     linear = dict.fromkeys(names, Fraction(0))
     products: dict[tuple[str, str], Fraction] = {}
@@ -81,12 +86,15 @@ def cost_complexity(architecture: Architecture, kind: str, beta: float) -> Pairw
         expanded: dict[tuple[str, ...], Fraction] = {(): value}
         for extent in term.factors:
             parts = {(): extent.fixed, **{(name,): count for name, count in extent.per_unit.items()}}
-            expanded = _multiplied(expanded, parts)
+            expanded = _multiplied(expanded, parts, single)
         for key, coefficient in expanded.items():
             if len(key) == 0:
                 constant += coefficient
             elif len(key) == 1:
                 linear[key[0]] += coefficient
+            elif len(key) > 2:
+                costs = architecture.costs
+                return CustomComplexity(costs.parameters if kind == "parameters" else costs.macs, beta)
             else:
                 products[key[0], key[1]] = products.get((key[0], key[1]), Fraction(0)) + coefficient
     own = {}
@@ -128,11 +136,12 @@ def log_binomial(units: int) -> Float[Tensor, "widths"]:
 
 
 def _multiplied(
-    left: Mapping[tuple[str, ...], Fraction], right: Mapping[tuple[str, ...], int]
+    left: Mapping[tuple[str, ...], Fraction], right: Mapping[tuple[str, ...], int], single: Collection[str]
 ) -> dict[tuple[str, ...], Fraction]:
+    """The product of two polynomials in widths; the width of a `single` unit is 0 or 1 and so its own square."""
     result: dict[tuple[str, ...], Fraction] = {}
     for a, x in left.items():
         for b, y in right.items():
-            key = tuple(sorted((*a, *b)))
+            key = tuple(sorted((*a, *(name for name in b if name not in a or name not in single))))
             result[key] = result.get(key, Fraction(0)) + x * y
     return result

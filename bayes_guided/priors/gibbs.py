@@ -34,7 +34,8 @@ class GibbsComplexity(ModelPrior):
 
     `cost` is "parameters" or "macs" (counts of the reduced network), "mdl" (a code length: the width and which units), or a
     function from widths {group: float64 tensor}, which broadcast, to the cost of each combination. Groups have at least one
-    unit: an empty layer makes its neighbours free and would take much of the mass. `minimum_widths` raise that.
+    unit: an empty layer makes its neighbours free and would take much of the mass. The gate of a block may be off: all that
+    lies in the block is then free. `minimum_widths` raise the minimum.
 
     Exact where the couplings between groups form chains or trees (plain networks, residual streams with one width) at any
     size, and where there are at most 2^20 combinations of widths. Otherwise every exact method refuses, and `estimate` runs
@@ -116,7 +117,8 @@ class GibbsComplexity(ModelPrior):
 
     @property
     def _minimums(self) -> dict[str, int]:
-        return {name: max(1, self.minimum_widths.get(name, 1)) for name in self.units.names}
+        least = {group.name: 0 if group.removable_whole else 1 for group in self.architecture.groups}
+        return {name: max(least[name], self.minimum_widths.get(name, 0)) for name in self.units.names}
 
     def _log_prob(self, masks: Masks) -> Float[Tensor, "samples"]:
         widths = {name: mask.sum(dim=1) for name, mask in masks.items()}
