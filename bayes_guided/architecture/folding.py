@@ -44,7 +44,9 @@ def with_folds(net: nn.Module, found: Discovered, groups: Sequence[UnitGroup], a
 
 
 def _with_fold(net: nn.Module, found: Discovered, group: UnitGroup, arguments: ExampleInputs) -> UnitGroup:
-    for folds in [group.folds] if group.folds else _neighbours(net, found, group):
+    if group.folds and not group.removable_whole:
+        return group  # heads: their output projection is linear
+    for folds in [group.folds] if group.removable_whole else _neighbours(net, found, group):
         if folds and _is_exact(net, replace(group, folds=folds), arguments):
             return replace(group, folds=folds)
     return replace(group, folds=())
@@ -54,7 +56,7 @@ def _neighbours(net: nn.Module, found: Discovered, group: UnitGroup) -> Iterable
     """The layers that read what leaves the gate, then the layers whose results enter it."""
     (block, *others) = group.blocks
     name = group.layers[0]
-    if others or group.removable_whole or len(block.index) < len(net.get_parameter(block.parameter)):
+    if others or len(block.index) < len(net.get_parameter(block.parameter)):
         return  # several gates a unit, or one gate for several groups: their values have no single place
     commuting = _LINEAR if block.role is Role.SIGNED_GATE else _LINEAR | _POSITIVELY_HOMOGENEOUS
     stations = {s.side: s for s in found.stations if s.layer == name}

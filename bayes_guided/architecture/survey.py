@@ -85,13 +85,20 @@ def _channels(traced: "_Traced", wanted: Sequence[str]) -> tuple[list[Candidate]
     net, selecting = traced.private, {name for name, m in _gates(traced.private) if m.selected is not None}
     while True:
         judged = [_protect(candidate, wanted) for candidate in candidates(net, traced.found, selecting)]
+        if more := _cannot_lead(net, judged) - selecting:
+            selecting |= more
+            continue
         tried = {c.layers: as_group(net, c) for c in judged if not c.reasons}
         failures = failing_groups(net, list(tried.values()), traced.arguments)
         judged = [_with_reason(c, failures.get(tried[c.layers].name) if c.layers in tried else None) for c in judged]
-        more = {name for c in judged if c.reasons or not has_producer(net, c) for name in gates(net, c)} - selecting
-        if not more:
+        if not (more := _cannot_lead(net, judged) - selecting):
             return judged, [tried[candidate.layers] for candidate in judged if not candidate.reasons]
         selecting |= more
+
+
+def _cannot_lead(net: nn.Module, judged: Sequence[Candidate]) -> set[str]:
+    """Gates before which channels stay."""
+    return {name for c in judged if c.reasons or not has_producer(net, c) for name in gates(net, c)}
 
 
 def _gates(net: nn.Module) -> list[tuple[str, Gate]]:
