@@ -1,11 +1,14 @@
 """The objectives of MAP and of the refit, for the one training loop."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from bayes_guided.architecture import UnitGroup
+from bayes_guided.architecture.rows import read_block, read_rows
 from bayes_guided.exceptions import CollapseError
 from bayes_guided.infer.batches import Batches
 from bayes_guided.infer.evaluation import check_cases, evaluate, summary_error
@@ -86,15 +89,19 @@ class MAPObjective(LikelihoodObjective):
 
     @torch.no_grad()
     def penalty(self) -> float:
-        """The guided regulariser and the ridge on the rest."""
-        architecture = self.prior.architecture
-        return float(self.prior.penalty(architecture.rows(self.network), architecture.rest_vector(self.network)))
+        """The guided regulariser and the ridge on the rest; one group's rows at a time are copied out of the network."""
+        architecture, parameters = self.prior.architecture, dict(self.network.named_parameters())
+        penalties = [
+            float(self.prior.row_priors[group.name].penalty(read_rows(parameters, group)).sum())
+            for group in architecture.groups
+        ]
+        return sum(penalties) + self.prior.rest.strength * float(architecture.rest_vector(parameters).square().sum())
 
     @torch.no_grad()
     def widths(self) -> dict[str, int]:
         """Units of every group that are not exactly zero."""
-        rows = self.prior.architecture.rows(self.network)
-        return {name: int((row != 0).any(dim=1).sum()) for name, row in rows.items()}
+        parameters = dict(self.network.named_parameters())
+        return {group.name: _alive(parameters, group) for group in self.prior.architecture.groups}
 
     def end_epoch(self, nll: float, error: float) -> Epoch:
         """The record, unless a whole group is gone that may not be."""
@@ -138,3 +145,12 @@ class RefitObjective(LikelihoodObjective):
     def widths(self) -> dict[str, int]:
         """Nothing: no unit leaves in a refit."""
         return {}
+
+
+def _alive(parameters: Mapping[str, Tensor], group: UnitGroup) -> int:
+    """Units of the group with a weight that is not zero, without a copy of the rows."""
+    alive = torch.zeros(group.size, dtype=torch.bool)
+    for block in group.blocks:
+        share = read_block(parameters[block.parameter], block)
+        alive |= (torch.linalg.vector_norm(share, ord=float("inf"), dim=1) > 0).cpu()
+    return int(alive.sum())
