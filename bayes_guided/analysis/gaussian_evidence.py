@@ -57,13 +57,8 @@ def removal_log_evidence(
         CovarianceError: if the removed weights' covariance is not positive definite.
         PosteriorError: if the index leaves the posterior's weights.
     """
-    if not math.isfinite(log_prior_at_zero):
-        raise ImproperPriorError(
-            f"the prior's log density at zero is {log_prior_at_zero}: Savage-Dickey needs a proper prior with a finite "
-            "density there. Protected units have no evidence (P6); for the horseshoe compare survival at small tau (P19)."
-        )
-    factor = cholesky(posterior.covariance_block(removed), "the removed weights' covariance")
-    return _log_normal_at_zero(posterior.mean[removed], factor) - log_prior_at_zero
+    _require_density(log_prior_at_zero)
+    return _log_normal_at_zero(posterior.mean[removed], _marginal_factor(posterior, removed)) - log_prior_at_zero
 
 
 def unit_evidence(
@@ -76,16 +71,15 @@ def unit_evidence(
     """
     if len(rows) != len(log_prior_at_zero):
         raise PosteriorError(f"{len(rows)} units need {len(rows)} prior densities; got {len(log_prior_at_zero)}.")
-    against = [
-        removal_log_evidence(posterior, row, float(density)) for row, density in zip(rows, log_prior_at_zero, strict=True)
-    ]
-    gaps = None if posterior.approximation == "mean field" else [mean_field_gap(posterior, row) for row in rows]
-    empty = torch.zeros(0, dtype=torch.float64)
-    return UnitEvidence(
-        -torch.stack(against) if against else empty,
-        gaps if gaps is None else (torch.stack(gaps) if gaps else empty),
-        posterior.approximation,
-    )
+    factorised = posterior.approximation == "mean field"
+    evidence, gaps = torch.zeros(2, len(rows), dtype=torch.float64, device=posterior.mean.device)
+    for unit, (row, density) in enumerate(zip(rows, log_prior_at_zero.tolist(), strict=True)):
+        _require_density(density)
+        factor = _marginal_factor(posterior, row)
+        evidence[unit] = density - _log_normal_at_zero(posterior.mean[row], factor)
+        if not factorised:
+            gaps[unit] = _gap(posterior, row, factor)
+    return UnitEvidence(evidence, None if factorised else gaps, posterior.approximation)
 
 
 def mean_field_gap(posterior: GaussianPosterior, weights: Int[Tensor, "removed"]) -> Float[Tensor, ""]:
@@ -97,10 +91,7 @@ def mean_field_gap(posterior: GaussianPosterior, weights: Int[Tensor, "removed"]
     Raises:
         CovarianceError: if a block is not positive definite.
     """
-    mean = posterior.mean[weights]
-    covariance = cholesky(posterior.covariance_block(weights), "the weights' covariance")
-    precision = cholesky(posterior.precision_block(weights), "the weights' precision")
-    return 0.5 * (_distance(mean, covariance) - (precision.T @ mean).square().sum() + log_det(precision) + log_det(covariance))
+    return _gap(posterior, weights, _marginal_factor(posterior, weights))
 
 
 def model_reduction(
@@ -125,7 +116,7 @@ def model_reduction(
             )
     change = reduced_precision.double() - prior_precision.double()
     mean = posterior.mean[weights]
-    covariance = cholesky(posterior.covariance_block(weights), "the weights' covariance")
+    covariance = _marginal_factor(posterior, weights)
     precision = torch.cholesky_inverse(covariance)
     reduced = cholesky(precision + change.diag(), "the weights' precision under the reduced prior")
     left, right = torch.linalg.solve_triangular(reduced, torch.stack([change * mean, precision @ mean], 1), upper=False).T
@@ -138,6 +129,17 @@ def normal_log_density_at_zero(precision: Float[Tensor, "units row"]) -> Float[T
     return 0.5 * (precision.double() / (2 * math.pi)).log().sum(dim=1)
 
 
+def _marginal_factor(posterior: GaussianPosterior, weights: Int[Tensor, "some"]) -> Float[Tensor, "some some"]:
+    return cholesky(posterior.covariance_block(weights), "the weights' covariance")
+
+
+def _gap(posterior: GaussianPosterior, weights: Int[Tensor, "some"], factor: Float[Tensor, "some some"]) -> Float[Tensor, ""]:
+    """The mean-field gap from the Cholesky factor of the weights' covariance."""
+    mean = posterior.mean[weights]
+    precision = cholesky(posterior.precision_block(weights), "the weights' precision")
+    return 0.5 * (_distance(mean, factor) - (precision.T @ mean).square().sum() + log_det(precision) + log_det(factor))
+
+
 def _log_normal_at_zero(mean: Float[Tensor, "some"], factor: Float[Tensor, "some some"]) -> Float[Tensor, ""]:
     return -0.5 * (_distance(mean, factor) + log_det(factor) + len(mean) * math.log(2 * math.pi))
 
@@ -145,3 +147,11 @@ def _log_normal_at_zero(mean: Float[Tensor, "some"], factor: Float[Tensor, "some
 def _distance(mean: Float[Tensor, "some"], factor: Float[Tensor, "some some"]) -> Float[Tensor, ""]:
     """mean' covariance^-1 mean from the covariance's Cholesky factor."""
     return torch.linalg.solve_triangular(factor, mean[:, None], upper=False).square().sum()
+
+
+def _require_density(log_prior_at_zero: float) -> None:
+    if not math.isfinite(log_prior_at_zero):
+        raise ImproperPriorError(
+            f"the prior's log density at zero is {log_prior_at_zero}: Savage-Dickey needs a proper prior with a finite "
+            "density there. Protected units have no evidence (P6); for the horseshoe compare survival at small tau (P19)."
+        )
