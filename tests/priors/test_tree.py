@@ -87,12 +87,11 @@ def test_fit_map_leaves_the_first_units() -> None:
     torch.manual_seed(0)
     net = bg.nets.mlp(64, (32, 24), outputs=10)
     architecture = bg.Architecture.from_module(net, digits.train_x[:2])
-    prior = bg.GuidedPrior(architecture, weights=TreeGroupLaplace(strength=8.0))
-    fit = bg.fit_map(net, prior, (digits.train_x, digits.train_y), epochs=12, batch_size=64, seed=0)
+    prior = bg.GuidedPrior(architecture, weights=TreeGroupLaplace(strength=5.0))
+    fit = bg.fit_map(net, prior, (digits.train_x, digits.train_y), epochs=30, batch_size=64, lr=5e-3, seed=0)
     for name, indices in fit.sub_architecture().survivors.items():
         assert indices == list(range(len(indices)))
-        assert 0 < len(indices) <= architecture.group(name).size
-    assert fit.sub_architecture().num_units < architecture.num_units
+        assert 0 < len(indices) < architecture.group(name).size
     assert fit.evaluate((digits.test_x, digits.test_y)).error < 0.1
 
 
