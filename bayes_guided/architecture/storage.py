@@ -13,6 +13,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
 from bayes_guided.exceptions import ArchitectureMismatchError, CheckpointError
+from bayes_guided.files import write_atomically
 
 from . import layers
 from .architecture import shapes_of
@@ -52,9 +53,8 @@ def save_reduced(small: nn.Module, sub: SubArchitecture, directory: str | os.Pat
         weights_sha256=hashlib.sha256(weights).hexdigest(),
     )
     folder = Path(directory)
-    folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / WEIGHTS_FILE, weights)
-    _write(folder / PLAN_FILE, plan.model_dump_json(indent=1).encode())
+    write_atomically(folder / WEIGHTS_FILE, weights)
+    write_atomically(folder / PLAN_FILE, plan.model_dump_json(indent=1).encode())
 
 
 def load_reduced(directory: str | os.PathLike[str], net: nn.Module) -> nn.Module:
@@ -105,18 +105,6 @@ def _tensors(small: nn.Module) -> dict[str, Tensor]:
         # safetensors refuses tensors that share memory, as tied weights do.
         tensors[name] = value.detach().cpu().clone().contiguous()
     return tensors
-
-
-def _write(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _read_weights(path: Path, sha256: str) -> dict[str, Tensor]:

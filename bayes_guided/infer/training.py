@@ -168,6 +168,8 @@ def _require_finite_loss(loss: Float[Tensor, ""], position: Position) -> None:
 def _require_finite_weights(module: nn.Module, position: Position) -> None:
     """A finite loss can have a gradient that is not; such weights must not reach a checkpoint or a result."""
     for name, weights in module.named_parameters():
+        if not weights.numel():
+            continue
         low, high = torch.aminmax(weights.detach())  # NaN passes through, and no temporary is as large as the weights
         if not (math.isfinite(float(low)) and math.isfinite(float(high))):
             raise _diverged(f"'{name}' is NaN or infinite", position.epoch + 1, position.batch)
