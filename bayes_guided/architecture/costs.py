@@ -111,12 +111,12 @@ def _layer_terms(
     if isinstance(module, Gate) and extents.is_folded(name):
         return []
     if channels is None:
-        return [CostTerm(name, sum(p.numel() for p in parameters.values()), Fraction(0), ())]
+        macs = positions * module.embed_dim if isinstance(module, layers.Attention) else Fraction(0)
+        return [CostTerm(name, sum(p.numel() for p in parameters.values()), macs, ())]
     out = extents.of(name, "out", channels)
     if isinstance(module, layers.Attention):
-        # A third of the channels each are queries, keys and values, and so are the tokens that were counted.
-        inputs = layers.in_proj_inputs(module)
-        projections = CostTerm(name, 0, positions * inputs / 3, (out,))
+        # A third of the channels each are queries, keys and values.
+        projections = CostTerm(name, 0, positions / 3, (out,))
         others = sum(p.numel() for n, p in parameters.items() if not n.startswith("in_proj"))
         rest = CostTerm(name, others, Fraction(0), ())
         return [projections, rest, *_channelwise_terms(name, module, parameters, out)]

@@ -19,7 +19,7 @@ def find_heads(net: nn.Module, tracing: Tracing) -> list[Finding]:
     findings = []
     for name in tracing.calls:
         module = net.get_submodule(name)
-        if not isinstance(module, layers.Attention) or layers.out_channels(module) is None or module.num_heads < 1:
+        if not isinstance(module, layers.Attention) or module.num_heads < 1:
             continue
         finding = Finding(_heads(name, module))
         findings.append(finding.with_reason(_obstacle(name, module)).with_reason(shared.get(name)))

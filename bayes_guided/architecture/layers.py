@@ -129,11 +129,6 @@ def owned_parameters(layer: nn.Module) -> tuple[OwnedParameter, ...]:
     return tuple(entry for entry in owned if getattr(layer, entry.name, None) is not None)
 
 
-def in_proj_inputs(layer: Attention) -> int:
-    """Width of what an attention layer takes."""
-    return layer.get_parameter("in_proj_weight").shape[1]
-
-
 def in_axis(layer: nn.Module) -> int:
     """The axis of a crossing layer's weight that runs over its input channels (per group of a grouped convolution)."""
     return 0 if is_transposed(layer) else 1

@@ -17,13 +17,22 @@ Removed = dict[tuple[str, str], list[int]]
 
 
 def removed_channels(groups: Sequence[UnitGroup], masks: Masks) -> Removed:
-    """The union, over all groups, of the channels of units whose mask is False."""
+    """The union, over all groups, of the channels of units whose mask is False.
+
+    Of modules that leave whole, only the outermost are named, and nothing inside them.
+    """
     removed: Removed = {}
     for group in groups:
         off = ~masks[group.name]
         for place, index in group.removals.items():
             removed.setdefault(place, []).extend(index[off].flatten().tolist())
-    return {place: sorted(positions) for place, positions in removed.items() if positions}
+    gone = {name for (name, side), positions in removed.items() if side == "whole" and positions}
+    outermost = {name for name in gone if not is_under(name, gone - {name})}
+    return {
+        (name, side): sorted(positions)
+        for (name, side), positions in removed.items()
+        if positions and (side == "whole" if name in outermost else not is_under(name, gone))
+    }
 
 
 def zero_rows(net: nn.Module, groups: Sequence[UnitGroup], masks: Masks) -> None:
@@ -52,16 +61,13 @@ def remove_channels(net: nn.Module, removed: Mapping[tuple[str, str], Sequence[i
     Every parameter that is cut becomes a new one, without a gradient; its requires_grad flag is kept. Modules that leave
     whole are replaced by others without parameters.
     """
-    gone = [name for name, side in removed if side == "whole"]
-    for name in gone:
-        _skip(net, name)
     for (name, side), positions in removed.items():
-        if side == "whole" or is_under(name, gone):
-            continue
         module = net.get_submodule(name)
         channels = layers.out_channels(module) if side == "out" else layers.in_channels(module)
         kept = torch.tensor(sorted(set(range(channels or 0)) - set(positions)), dtype=torch.long)
         match module:
+            case _ if side == "whole":
+                replace_module(net, name, Zero() if isinstance(module, Gate) else Skipped(module))
             case Gate():
                 if side == "out":
                     _cut_gate(module, kept, selects=(name, "in") not in removed)
@@ -71,11 +77,6 @@ def remove_channels(net: nn.Module, removed: Mapping[tuple[str, str], Sequence[i
                 _cut_outputs(module, kept)
             case _:
                 _cut_inputs(module, kept)
-
-
-def _skip(net: nn.Module, name: str) -> None:
-    old = net.get_submodule(name)
-    replace_module(net, name, Zero() if isinstance(old, Gate) else Skipped(old))
 
 
 def replace_module(net: nn.Module, name: str, new: nn.Module) -> None:

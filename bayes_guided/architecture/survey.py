@@ -170,7 +170,7 @@ def _protect(candidate: Candidate, wanted: Sequence[str]) -> Candidate:
 
 
 def _protect_finding(finding: Finding, wanted: Sequence[str]) -> Finding:
-    return finding.with_reason(PROTECTED_BY_USER if is_under(finding.group.layers[0], wanted) else None)
+    return finding.with_reason(PROTECTED_BY_USER if is_under(finding.group.name, wanted) else None)
 
 
 def _with_reason(candidate: Candidate, reason: str | None) -> Candidate:

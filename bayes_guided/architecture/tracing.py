@@ -24,8 +24,9 @@ class Tracing:
     """Calls per layer in the order of the first call, and output positions of linear and convolution layers.
 
     A position is one place where the layer's weights are applied: an element of the batch for a linear layer on
-    vectors, a pixel of the output for a convolution, a pixel of the input for a transposed one. For an attention layer it
-    is a token, counted once as query, once as key and once as value; its output projection is counted under its own name.
+    vectors, a pixel of the output for a convolution, a pixel of the input for a transposed one. For the input
+    projection of an attention layer it is a feature of a query, a key or a value; the output projection is counted under
+    its own name.
     `obstacles` are the autograd nodes of layers whose channels cannot be removed one by one, with the reason. `results`
     are the autograd nodes of what each module returned, `outputs` those of the network.
     """
@@ -89,10 +90,10 @@ class Tracing:
 
     def _count_tokens(self, name: str, module: layers.Attention, given: tuple[Any, ...], keywords: dict[str, Any]) -> None:
         roles = dict(zip(("query", "key", "value"), given, strict=False)) | keywords
-        tokens = [roles[role].numel() // roles[role].shape[-1] for role in ("query", "key", "value")]
+        features = sum(roles[role].numel() for role in ("query", "key", "value"))
         out_proj = f"{name}.out_proj".lstrip(".")
-        self.positions[name] = self.positions.get(name, 0) + sum(tokens)
-        self.positions[out_proj] = self.positions.get(out_proj, 0) + tokens[0]
+        self.positions[name] = self.positions.get(name, 0) + features
+        self.positions[out_proj] = self.positions.get(out_proj, 0) + roles["query"].numel() // module.embed_dim
 
 
 class _Sealed(Function):

@@ -40,9 +40,9 @@ def test_inputs_without_influence_are_left_out(tmp_path) -> None:
     net, architecture = Architecture.with_gates(built(lambda: bg.nets.mlp(8, [16], outputs=1)), inputs, inputs=True)
     fit = fit_map(
         net,
-        GuidedPrior(architecture, GroupLaplace(strength=20.0), guidance.constant().across({"net.layers.0": 0.05})),
+        GuidedPrior(architecture, GroupLaplace(strength=10.0), guidance.constant().across({"net.layers.0": 0.05})),
         (inputs, targets),
-        epochs=60,
+        epochs=40,
         refit_epochs=2,
         **FIT,
     )
@@ -83,10 +83,10 @@ def test_blocks_that_are_not_needed_are_left_out(metric: str) -> None:
     gates = {f"{name}.gate": 1.0 for name in names}
     prior = GuidedPrior(
         architecture,
-        GroupLaplace(strength=30.0),
-        guidance.constant().across({g.name: gates.get(g.name, 0.001) for g in architecture.groups}),
+        GroupLaplace(strength=100.0),
+        guidance.constant().across({g.name: gates.get(g.name, 0.01) for g in architecture.groups}),
     )
-    fit = fit_map(net, prior, (inputs, targets), epochs=40, metric=metric, **FIT)
+    fit = fit_map(net, prior, (inputs, targets), epochs=40, metric=metric, **{**FIT, "lr": 0.1})
     widths = fit.sub_architecture().widths
     assert [widths[name] for name in gates] == [0, 0, 0]
     assert fit.collapsed == []
@@ -135,8 +135,8 @@ def test_heads_are_left_out(gated: bool) -> None:
     name = "encoder.self_attn.gate" if gated else "encoder.self_attn"
     assert architecture.group(name).row_dim == (1 if gated else 3 * 2 * 8 + 3 * 2)
     factors = {group.name: 1.0 if group.name == name else 0.01 for group in architecture.groups}
-    prior = GuidedPrior(architecture, GroupLaplace(strength=100.0 if gated else 10.0), guidance.linear().across(factors))
-    fit = fit_map(net, prior, (inputs, targets), epochs=15, allow_empty=True, **FIT)
+    prior = GuidedPrior(architecture, GroupLaplace(strength=20.0 if gated else 4.0), guidance.linear().across(factors))
+    fit = fit_map(net, prior, (inputs, targets), epochs=30, allow_empty=True, **FIT)
     assert fit.sub_architecture().widths[name] < 4
     small = assert_reduces(fit, inputs)
     attention = small.get_submodule("encoder.self_attn")
