@@ -1,8 +1,6 @@
 """The units of a network: groups of rows, the weights left over, and what every width costs."""
 
-import hashlib
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +12,7 @@ from bayes_guided.exceptions import ArchitectureMismatchError, MaskError, Protec
 
 from .costs import Costs, count_costs
 from .description import describe_architecture
+from .fingerprint import fingerprint, shapes_of
 from .gating import put_gates
 from .inputs import ExampleInputs
 from .rows import ParameterRecipe, find_rest, parameter_recipes, read_rest, read_rows
@@ -73,7 +72,7 @@ class Architecture:
             parameter_shapes=shapes,
             buffer_shapes=shapes_of(net.named_buffers()),
             example_inputs=found.arguments,
-            fingerprint=_fingerprint(shapes, found.groups),
+            fingerprint=fingerprint(shapes, found.groups),
             recipes=parameter_recipes(shapes, found.groups, rest),
         )
 
@@ -267,23 +266,3 @@ class Architecture:
                 f"the rest must be a floating-point vector of {self.rest_size} weights, not {tuple(rest.shape)} "
                 f"of {rest.dtype}"
             )
-
-
-def shapes_of(named: Iterable[tuple[str, Tensor]]) -> dict[str, tuple[int, ...]]:
-    """Shapes by name."""
-    return {name: tuple(tensor.shape) for name, tensor in named}
-
-
-def _fingerprint(shapes: Mapping[str, tuple[int, ...]], groups: Sequence[UnitGroup]) -> str:
-    structure = {
-        "parameters": [[name, list(shape)] for name, shape in shapes.items()],
-        "groups": [
-            [
-                group.name,
-                [[block.parameter, block.axis, block.role, block.index.tolist()] for block in group.blocks],
-                [[cut.module, cut.side, cut.index.tolist()] for cut in (*group.cuts, *group.folds)],
-            ]
-            for group in groups
-        ],
-    }
-    return hashlib.sha256(json.dumps(structure).encode()).hexdigest()

@@ -16,8 +16,8 @@ from bayes_guided.exceptions import ArchitectureMismatchError, CheckpointError
 from bayes_guided.files import write_atomically
 
 from . import layers
-from .architecture import shapes_of
 from .blocks import is_under
+from .fingerprint import shapes_of
 from .folding import drop_gates, folded_gates
 from .plan import FORMAT, PLAN_FILE, ReductionPlan, Removal, check_positions, read_plan
 from .removal import remove_channels, removed_channels

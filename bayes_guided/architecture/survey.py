@@ -19,15 +19,16 @@ from bayes_guided.nn import Gate
 
 from .blocks import find_blocks, inside_blocks, is_under
 from .discovery import Discovered, discover
-from .findings import Finding, as_protected_units
+from .findings import Finding
 from .folding import with_folds
 from .heads import find_heads
 from .inputs import ExampleInputs, as_arguments, batch_size, first_samples
+from .protection import as_protected, as_protected_units, unreached
 from .randomness import forked_rng
 from .tracing import Tracing
 from .trial import failing_groups
 from .unit_group import ProtectedLayer, UnitGroup
-from .units import Candidate, as_group, as_protected, candidates, gates, has_producer, unreached
+from .units import Candidate, as_group, candidates, gates, has_producer
 
 PROTECTED_BY_USER = "protected by the user"
 

@@ -1,7 +1,7 @@
-"""Coupled channels to groups of units: which layers a group couples, what its rows hold, why others are protected."""
+"""Coupled channels to groups of units: which layers a group couples, and what its rows hold."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,14 +14,9 @@ from bayes_guided.nn import Gate
 from . import layers
 from .channel_graph import Passage, Station, couple_channels
 from .discovery import Discovered
-from .unit_group import Cut, ProtectedLayer, RowBlock, UnitGroup
+from .unit_group import Cut, RowBlock, UnitGroup
 
 UNFOLLOWED = "has channels that could not be followed into"
-NOT_CALLED = "is not called as a layer of its own in the forward pass"
-IN_ATTENTION = "is part of an attention layer that could not be followed"
-
-SHOWN_REASONS = 2
-"""A residual stream can run under dozens of norms: the first reasons say enough."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,15 +61,16 @@ def gates(net: nn.Module, candidate: Candidate) -> list[str]:
 
 def has_producer(net: nn.Module, candidate: Candidate) -> bool:
     """Whether a layer of the network makes the units' channels, rather than its input."""
-    return any(_is_producer(net, name) for name in candidate.layers)
+    return any(is_producer(net, name) for name in candidate.layers)
 
 
-def _is_producer(net: nn.Module, layer: str) -> bool:
+def is_producer(net: nn.Module, layer: str) -> bool:
+    """Whether a layer makes channels: a linear layer or a convolution."""
     return isinstance(net.get_submodule(layer), nn.Linear | nn.modules.conv._ConvNd)
 
 
 def _is_root(net: nn.Module, layer: str) -> bool:
-    return _is_producer(net, layer) or isinstance(net.get_submodule(layer), Gate)
+    return is_producer(net, layer) or isinstance(net.get_submodule(layer), Gate)
 
 
 def _joined_by_gates(net: nn.Module, found: Discovered, selecting: Collection[str]) -> list[tuple[Station, Station]]:
@@ -161,7 +157,7 @@ def _flag_unlike(net: nn.Module, groups: list[Candidate], selecting: Collection[
 def _name(net: nn.Module, group: Candidate) -> str:
     """The first gate, if it is the group's alone, else the first layer that produces its channels."""
     own = [name for name in gates(net, group) if _covers(net, group, name)]
-    return next(iter([*own, *(n for n in group.layers if _is_producer(net, n)), *gates(net, group)]))
+    return next(iter([*own, *(n for n in group.layers if is_producer(net, n)), *gates(net, group)]))
 
 
 def _covers(net: nn.Module, group: Candidate, gate: str) -> bool:
@@ -190,44 +186,3 @@ def as_group(net: nn.Module, candidate: Candidate) -> UnitGroup:
             size = index.shape[1] * parameter.numel() // parameter.shape[entry.axis]
             blocks.append(RowBlock(f"{station.layer}.{entry.name}".lstrip("."), entry.axis, index, entry.role, size))
     return UnitGroup(name, candidate.size, sum(b.size for b in blocks), tuple(blocks), tuple(cuts))
-
-
-def as_protected(net: nn.Module, protected: Sequence[Candidate]) -> tuple[ProtectedLayer, ...]:
-    """One entry per layer of protected groups; a layer in several of them has all their units and the first's reason.
-
-    What an attention layer puts out is listed under its output projection: under its own name it has heads.
-    """
-    reasons: dict[str, str] = {}
-    sizes: dict[str, int] = defaultdict(int)
-    for candidate in protected:
-        for layer in candidate.layers:
-            attends = isinstance(net.get_submodule(layer), layers.Attention)
-            name = f"{layer}.out_proj".lstrip(".") if attends else layer
-            reasons.setdefault(name, _summary(candidate.reasons))
-            sizes[name] += candidate.size
-    return tuple(ProtectedLayer(name, sizes[name], reason) for name, reason in reasons.items())
-
-
-def unreached(net: nn.Module, found: Discovered, listed: Collection[str]) -> tuple[ProtectedLayer, ...]:
-    """Linear layers and convolutions that the trace did not meet, so that nothing is known of their units."""
-    layer_names = (name for name, _ in net.named_modules() if name not in listed and _is_producer(net, name))
-    return tuple(
-        ProtectedLayer(
-            name,
-            layers.out_channels(net.get_submodule(name)) or 0,
-            _why_unreached(net, found, name),
-        )
-        for name in layer_names
-    )
-
-
-def _why_unreached(net: nn.Module, found: Discovered, name: str) -> str:
-    if isinstance(net.get_submodule(name.rpartition(".")[0]), layers.Attention):
-        return IN_ATTENTION
-    return "has no gradient path to the output" if name in found.tracing.calls else NOT_CALLED
-
-
-def _summary(reasons: Sequence[str]) -> str:
-    shown = "; ".join(reasons[:SHOWN_REASONS])
-    more = len(reasons) - SHOWN_REASONS
-    return f"{shown}; and {more} more such" if more > 0 else shown

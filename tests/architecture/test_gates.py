@@ -300,3 +300,19 @@ def test_a_reduced_network_trains_and_copies() -> None:
     small = copy.deepcopy(reduce(net, found.sub_architecture({"1.gate": block(False)})))
     small(x).sum().backward()
     assert all(parameter.grad is not None for parameter in small.parameters())
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@every_gated_case
+def test_found_on_the_cpu_and_reduced_on_cuda(case: Case) -> None:
+    found, net = architecture(case), case.net().cuda()
+    sub = found.sub_architecture({g.name: torch.arange(g.size) % 2 == 0 for g in found.groups})
+    small = reduce(net, sub)
+    assert all(value.is_cuda for value in (*small.parameters(), *small.buffers()))
+    assert_same_outputs(small.cpu(), silenced(net, sub).cpu(), case.example())
+    assert Architecture.from_module(net, _on_cuda(case.example())).fingerprint == found.fingerprint
+
+
+def _on_cuda(example: Any) -> Any:
+    return tuple(x.cuda() for x in example) if isinstance(example, tuple) else example.cuda()

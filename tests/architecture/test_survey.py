@@ -256,3 +256,11 @@ def test_at_most_two_samples_of_the_example_are_kept() -> None:
     assert kept.shape == (2, 5)
     assert not kept.requires_grad
     assert kept.untyped_storage().nbytes() == 2 * 5 * 4
+
+
+@every_case
+def test_protecting_what_is_protected_changes_nothing(case: Case) -> None:
+    """Saved fits name the protected layers, and find the same units again."""
+    found = architecture(case)
+    again = Architecture.from_module(case.net(), case.example(), protect=[layer.name for layer in found.protected])
+    assert again.fingerprint == found.fingerprint
