@@ -1,5 +1,7 @@
 """The command: it parses, calls, prints; refusals are one line on stderr and exit code 2."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,9 @@ import yaml
 from typer.testing import CliRunner
 
 from bayes_guided.cli import app
-from bayes_guided.run import Metrics
+from bayes_guided.config import RunConfig
+from bayes_guided.exceptions import RunFolderError
+from bayes_guided.run import Metrics, load_run
 from tests.run.conftest import small_settings, write_npz
 
 
@@ -136,15 +140,36 @@ def test_bugs_are_not_hidden(config: Path, monkeypatch: pytest.MonkeyPatch) -> N
         invoke("fit", config)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_demo_meets_its_bars(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The quality that the demo promises, on two of the seeds that the README's numbers are from."""
-    monkeypatch.chdir(tmp_path)
-    invoke("demo", "--seed", seed)
-    folder = Path("runs") / ("demo" if seed == 0 else f"demo-seed{seed}")
-    metrics = Metrics.load(folder / "metrics.json")
+def test_demo_meets_its_bars(tmp_path: Path) -> None:
+    """At least 85 % of the units gone, those of least guidance kept, at 0.5 percentage points over the unguided network.
+
+    In a process of its own, as a user runs it: the shape checks of the tests would make it three times as slow.
+    """
+    command = [sys.executable, "-c", "from bayes_guided.cli import app; app()", "demo"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1] == "written to runs/demo"
+    saved = load_run(tmp_path / "runs" / "demo")
+    metrics = saved.metrics
     assert metrics.test_error_refit is not None
     assert metrics.test_error_unguided is not None
     assert metrics.units_before == 384
     assert metrics.units_after <= 0.15 * metrics.units_before
     assert metrics.test_error_refit <= metrics.test_error_unguided + 0.005
+    for name, kept in saved.fit.sub_architecture().survivors.items():
+        assert max(kept) < 0.3 * saved.fit.architecture.group(name).size
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_demo_of_another_seed_has_its_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked: list[tuple[str, int, Path]] = []
+
+    def remember(config: RunConfig, folder: Path) -> None:
+        asked.append((config.name, config.seed, folder))
+        raise RunFolderError("enough")
+
+    monkeypatch.setattr("bayes_guided.cli.do_run", remember)
+    refusal("demo", "--seed", "3")
+    refusal("demo", "--seed", "3", "--out", "here")
+    assert asked == [("demo-seed3", 3, Path("runs/demo-seed3")), ("demo-seed3", 3, Path("here"))]
