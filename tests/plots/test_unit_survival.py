@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle, StepPatch
 
 from bayes_guided import plots
-from bayes_guided.analysis.survival import GroupSurvival
+from bayes_guided.priors.threshold_survival import GroupSurvival
 from tests.plots.checks import assert_apart, assert_legible, figure_of, points
 
 
