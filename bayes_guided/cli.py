@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 from typer.core import TyperGroup
 
-from bayes_guided.config import load_config
+from bayes_guided.config import load_config, load_prior_config
 from bayes_guided.exceptions import BayesGuidedError
-from bayes_guided.run import RunResult, draw_run, reduce_run
+from bayes_guided.prior_summary import prior_summary
+from bayes_guided.run import RunResult, draw_run, reduce_run, show_prior
 from bayes_guided.run import run as do_run
 from bayes_guided.summary import summary_table
 
@@ -37,6 +38,13 @@ app = typer.Typer(
     help="Bayesian model selection over sub-architectures of a neural network.",
 )
 
+Config = Annotated[Path, typer.Argument(metavar="CONFIG.yaml", help="The settings.")]
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", metavar="DIR", help="Where relative data paths of the configuration lie.")
+]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting, such as prior.strength=5.")
+]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The run folder; runs/NAME without it.")]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")]
 
@@ -69,18 +77,22 @@ def demo(
 
 
 @app.command()
-def fit(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG.yaml", help="The settings of the run.")],
-    out: Out = None,
-    data_dir: Annotated[
-        Path | None, typer.Option("--data-dir", metavar="DIR", help="Where relative data paths of the configuration lie.")
-    ] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting, such as fit.epochs=5.")
-    ] = None,
-) -> None:
+def fit(config: Config, out: Out = None, data_dir: DataDir = None, overrides: Overrides = None) -> None:
     """Fit a network under a guided prior, reduce it and refit it, as a configuration says."""
     _run(config, out, data_dir, overrides or [])
+
+
+@app.command()
+def prior(
+    config: Config,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where to; priors/NAME without it.")] = None,
+    data_dir: DataDir = None,
+    overrides: Overrides = None,
+) -> None:
+    """Show a prior over models without any fit: survivals, widths, the most probable models, entropy, figures."""
+    settings = load_prior_config(config, overrides=overrides or [], data_dir=data_dir)
+    folder = out or Path("priors") / settings.name
+    _print([*prior_summary(show_prior(settings, folder)), f"written to {folder}"])
 
 
 @app.command()
@@ -110,3 +122,9 @@ def _show(result: RunResult) -> None:
         console.print(f"{result.folder} holds this very run, complete: shown, not repeated.", markup=False, soft_wrap=True)
     console.print(summary_table(result.metrics))
     console.print(f"written to {result.folder}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _print(parts: Sequence[RenderableType]) -> None:
+    console = Console(highlight=False, markup=False)
+    for part in parts:
+        console.print(part, soft_wrap=isinstance(part, str))

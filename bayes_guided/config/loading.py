@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
@@ -11,8 +11,11 @@ from pydantic import ValidationError
 from bayes_guided.exceptions import ConfigError
 
 from .models import RunConfig
-from .settings import nearest
+from .prior_config import PriorConfig
+from .settings import Settings, nearest
 from .yaml_files import parse_yaml, read_yaml
+
+Config = TypeVar("Config", bound=Settings)
 
 
 def load_config(path: str | Path, *, overrides: Sequence[str] = (), data_dir: Path | None = None) -> RunConfig:
@@ -26,10 +29,18 @@ def load_config(path: str | Path, *, overrides: Sequence[str] = (), data_dir: Pa
             dotted path of each.
     """
     path = Path(path)
-    raw = read_yaml(path)
-    if isinstance(raw, dict):
-        raw = {"name": re.sub(r"[^\w.-]+", "-", path.stem).strip("-.") or "run", **raw}
-    return parse_config(raw, source=str(path), folder=path.parent, overrides=overrides, data_dir=data_dir)
+    return parse_config(read_named(path), source=str(path), folder=path.parent, overrides=overrides, data_dir=data_dir)
+
+
+def load_prior_config(path: str | Path, *, overrides: Sequence[str] = (), data_dir: Path | None = None) -> PriorConfig:
+    """The settings of a prior that is to be shown, from a YAML file, as `load_config` reads those of a run.
+
+    Raises:
+        ConfigError: as `load_config`.
+    """
+    path = Path(path)
+    config = validated(PriorConfig, read_named(path), source=str(path), overrides=overrides)
+    return config.with_paths(config_folder=path.parent.resolve(), data_dir=data_dir)
 
 
 def parse_config(
@@ -40,20 +51,41 @@ def parse_config(
     Raises:
         ConfigError: as `load_config`.
     """
+    config = validated(RunConfig, raw, source=source, overrides=overrides)
+    return config.with_paths(config_folder=folder.resolve(), data_dir=data_dir)
+
+
+def read_named(path: Path) -> Any:
+    """The values of a YAML file; a mapping without a name gets the file's.
+
+    Raises:
+        ConfigError: if the file is missing or no YAML.
+    """
+    raw = read_yaml(path)
+    if not isinstance(raw, dict):
+        return raw
+    return {"name": re.sub(r"[^\w.-]+", "-", path.stem).strip("-.") or "run", **raw}
+
+
+def validated(model: type[Config], raw: Any, *, source: str, overrides: Sequence[str]) -> Config:
+    """Plain values with their overrides as checked settings.
+
+    Raises:
+        ConfigError: as `load_config`.
+    """
     if not isinstance(raw, dict):
         raise ConfigError(f"'{source}' holds {_kind(raw)}; a configuration is a mapping with net, data and prior.")
     for override in overrides:
         raw = _overridden(raw, override)
     try:
-        config = RunConfig.model_validate(raw)
+        return model.model_validate(raw)
     except ValidationError as error:
         problems = "; ".join(_problem(dict(item), raw) for item in error.errors())
         raise ConfigError(f"'{source}': {problems}.") from error
-    return config.with_paths(config_folder=folder.resolve(), data_dir=data_dir)
 
 
-def to_yaml(config: RunConfig) -> str:
-    """The settings as YAML that `load_config` reads back to the same."""
+def to_yaml(config: Settings) -> str:
+    """The settings as YAML that reads back to the same."""
     return yaml.safe_dump(config.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True)
 
 
@@ -97,7 +129,7 @@ def _problem(error: dict[str, Any], raw: dict[Any, Any]) -> str:
         case "model_type" | "model_attributes_type" | "dict_type":
             return f"'{path}' is {error['input']!r}, but should be a mapping of settings"
         case "contradiction":
-            return f"'{path}': {error['msg']}"
+            return f"'{path}': {error['msg']}" if path else error["msg"]
     expectation = error["msg"].removeprefix("Input should be ").removeprefix("String should ")
     return f"'{path}' is {error['input']!r}, but should be {expectation}"
 

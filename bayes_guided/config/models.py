@@ -9,10 +9,11 @@ from bayes_guided import likelihoods
 from bayes_guided.datasets import Dataset
 
 from .data import DataSettings
+from .located import located_data, located_net
 from .net import NetSettings
-from .paths import absolute_data, absolute_module
 from .prior import PriorSettings
 from .settings import Positive, Settings
+from .sizes import sizes_of_data
 
 Count = Annotated[int, Field(ge=1)]
 CountFromZero = Annotated[int, Field(ge=0)]
@@ -67,7 +68,7 @@ class RunConfig(Settings):
     def completed(self, data: Dataset) -> "RunConfig":
         """With what the data say: the likelihood, and the sizes that a registry network's settings leave out."""
         likelihood = self.likelihood or ("Normal" if data.num_classes is None else "Categorical")
-        net = self.net.completed(_sizes(data, likelihood))
+        net = self.net.completed(sizes_of_data(data, likelihood))
         return self.model_copy(update={"likelihood": likelihood, "net": net})
 
     def with_paths(self, *, config_folder: Path, data_dir: Path | None) -> "RunConfig":
@@ -79,18 +80,5 @@ class RunConfig(Settings):
         Raises:
             DataFileError: if the data folder is not there.
         """
-        data, net = self.data, self.net
-        for field in ("folder", "path"):
-            if field in type(data).model_fields:
-                place = absolute_data(getattr(data, field), config_folder, data_dir)
-                data = data.model_copy(update={field: place})
-        if net.module is not None:
-            net = net.model_copy(update={"module": absolute_module(net.module, config_folder)})
-        return self.model_copy(update={"data": data, "net": net})
-
-
-def _sizes(data: Dataset, likelihood: str) -> dict[str, int]:
-    target_width = data.train_y[0].numel()
-    outputs = data.num_classes if likelihood == "Categorical" and data.num_classes else target_width
-    features = data.train_x.shape[1:]
-    return {"inputs": features.numel(), "in_channels": features[0], "outputs": outputs}
+        data = located_data(self.data, config_folder, data_dir)
+        return self.model_copy(update={"data": data, "net": located_net(self.net, config_folder)})

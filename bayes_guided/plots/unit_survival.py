@@ -5,7 +5,8 @@ from matplotlib.ticker import MaxNLocator
 
 from bayes_guided.priors.threshold_survival import GroupSurvival
 
-from .style import BLUE, GREY, LIGHT, ORANGE, axes_or_new, short, styled
+from .strips import guidance_strip
+from .style import BLUE, LIGHT, ORANGE, axes_or_new, short, styled
 
 
 @styled
@@ -33,7 +34,7 @@ def unit_survival(group: GroupSurvival, *, ax: Axes | None = None) -> Axes:
     ax.set_xlabel("unit index")
     ax.set_ylabel("prior survival\n(fraction)", y=0.25)
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    _draw_guidance(ax.inset_axes((0, 0.82, 1, 0.18), sharex=ax), group)
+    guidance_strip(ax.inset_axes((0, 0.82, 1, 0.18), sharex=ax), group.guidance)
     _draw_kept(ax.inset_axes((0, 0.58, 1, 0.08), sharex=ax), group)
     ax.set_title(short(group.group, 32))
     return ax
@@ -48,18 +49,6 @@ def _draw_prior(ax: Axes, group: GroupSurvival) -> None:
         ax.fill_between(units, prior[-1], prior[0], color=ORANGE, alpha=0.25, linewidth=0, label=label)
     ax.plot(units, prior[middle], color=ORANGE, label=f"size > {thresholds[middle]:.2g}")
     ax.legend(loc="lower left", title="prior, threshold reading:", alignment="left")
-
-
-def _draw_guidance(strip: Axes, group: GroupSurvival) -> None:
-    values = group.guidance.tolist()
-    edges = [unit - 0.5 for unit in range(len(values) + 1)]
-    strip.stairs(values, edges, fill=True, color=GREY, linewidth=0)
-    strip.set(ylim=(0, max(values)), ylabel="$g_u$")
-    strip.yaxis.set_major_locator(MaxNLocator(2))
-    strip.tick_params(bottom=False, labelbottom=False)
-    strip.spines["bottom"].set_visible(False)
-    # Inside the strip's upper left corner, which rising guidance leaves free.
-    strip.annotate("guidance (no unit)", (0, 1), (3, 1), "axes fraction", "offset points", va="top", fontsize=7)
 
 
 def _draw_kept(strip: Axes, group: GroupSurvival) -> None:

@@ -1,5 +1,6 @@
 """Priors: on rows of weights, guidance joined to them, over models, and both together."""
 
+from .count_law import CountLaw as CountLaw
 from .cumulative_shrinkage import CumulativeShrinkage as CumulativeShrinkage
 from .gibbs import GibbsComplexity as GibbsComplexity
 from .guided import GuidedPrior as GuidedPrior
@@ -7,6 +8,8 @@ from .independent import IndependentInclusion as IndependentInclusion
 from .model_prior import ModelPrior as ModelPrior
 from .multiplicative_gamma import MultiplicativeGamma as MultiplicativeGamma
 from .nested import NestedWidth as NestedWidth
+from .prior_overview import PriorOverview as PriorOverview
+from .prior_overview import overview as overview
 from .shared_budget import SharedBudget as SharedBudget
 from .slab_volumes import laplace_log_volume as laplace_log_volume
 from .spike_and_slab import SpikeAndSlabPrior as SpikeAndSlabPrior

@@ -3,6 +3,9 @@
 from .execute import RunResult as RunResult
 from .execute import run as run
 from .metrics import Metrics as Metrics
+from .prior_view import PriorView as PriorView
+from .prior_view import show_prior as show_prior
+from .prior_view import view_prior as view_prior
 from .saved import SavedRun as SavedRun
 from .saved import draw_run as draw_run
 from .saved import load_run as load_run
