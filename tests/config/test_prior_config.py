@@ -16,7 +16,7 @@ from bayes_guided.priors.wanted_guidance import guidance_of_hazard, guidance_of_
 
 LINEAR = bg.guidance.linear()
 FIRST, SECOND = "layers.0", "layers.1"
-BINOMIAL = {name: torch.from_numpy(binom(size, 0.3).pmf(range(size + 1))) for name, size in ((FIRST, 6), (SECOND, 4))}
+BINOMIAL = {name: torch.from_numpy(binom.pmf(range(size + 1), size, 0.3)) for name, size in ((FIRST, 6), (SECOND, 4))}
 TABLE = [0.0, 0.5, 0.0, 0.0, 0.5]
 CONTINUOUS: dict[str, Any] = {"prior": {"strength": 2.0}, "reading": {"name": "evidence", "curvature": 50}}
 

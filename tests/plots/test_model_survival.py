@@ -24,7 +24,7 @@ def test_line_is_the_survival_and_the_strip_the_guidance() -> None:
     (strip,) = ax.child_axes
     assert isinstance(strip, Axes)
     (steps,) = (patch for patch in strip.patches if isinstance(patch, StepPatch))
-    np.testing.assert_array_equal(steps.get_data().values, guidance.numpy())
+    np.testing.assert_array_equal(steps.get_data()[0], guidance.numpy())
     assert strip.get_xlim() == ax.get_xlim()
     assert "evidence" in ax.get_ylabel()
 

@@ -11,7 +11,7 @@ from bayes_guided import plots
 from bayes_guided.priors import CountLaw
 from tests.plots.checks import assert_apart, assert_legible, figure_of, points
 
-LAW = CountLaw(torch.from_numpy(stats.poisson(12).pmf(range(257))))
+LAW = CountLaw(torch.from_numpy(stats.poisson.pmf(range(257), 12)))
 
 
 def test_steps_are_the_probabilities_and_the_marks_mean_and_quantiles() -> None:

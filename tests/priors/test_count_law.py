@@ -7,7 +7,7 @@ from scipy import stats
 from bayes_guided.priors import CountLaw
 
 BINOMIAL = stats.binom(40, 0.3)
-LAW = CountLaw(torch.from_numpy(BINOMIAL.pmf(range(41))))
+LAW = CountLaw(torch.from_numpy(stats.binom.pmf(range(41), 40, 0.3)))
 
 
 def test_moments_and_mode() -> None:

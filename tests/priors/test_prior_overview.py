@@ -10,7 +10,7 @@ from bayes_guided.exceptions import ExactLimitError
 from bayes_guided.priors import ModelPrior, geometric, overview, poisson
 from bayes_guided.priors import cumulative_shrinkage as shrinkage_module
 from bayes_guided.priors import gibbs as gibbs_module
-from bayes_guided.priors.prior_overview import LAW_DRAWS, estimate_from_draws
+from bayes_guided.priors.prior_overview import LAW_DRAWS
 from tests.scenarios import MLP, RESIDUAL
 
 NET = MLP.architecture(MLP.net())
@@ -47,27 +47,6 @@ def test_exact_answers_are_the_priors_own(name: str) -> None:
     assert [value for _, value in found.most_probable.value] == [value for _, value in prior.most_probable(5)]
     answers = [found.unit_survival, *found.width_laws.values(), found.size_law, found.entropy, found.most_probable]
     assert all((answer.error, answer.note) == (0.0, "") for answer in answers)
-
-
-def test_estimate_from_draws_is_within_its_errors() -> None:
-    """Every frequency within five standard errors: there are a few dozen of them."""
-    prior = PRIORS["shared"]
-    found = estimate_from_draws(prior, 20_000, generator())
-    pairs = [(found.size_pmf, prior.size_pmf())]
-    for name, survival in prior.unit_survival().items():
-        pairs += [(found.unit_survival[name], survival), (found.width_pmf[name], prior.width_pmf(name))]
-    for estimate, exact in pairs:
-        sampling_error = (exact * (1 - exact) / 20_000).sqrt()
-        assert bool(((estimate.value - exact).abs() <= 5 * sampling_error + 1e-12).all())
-        assert bool((estimate.standard_error <= 1.2 * sampling_error + 1e-3).all())
-    assert float(found.size_pmf.value.sum()) == pytest.approx(1.0)
-
-
-def test_draws_in_several_parts_are_all_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bayes_guided.priors.prior_overview.CHUNK", 70)
-    found = estimate_from_draws(PRIORS["tilted"], 100, generator())
-    for pmf in (found.size_pmf, *found.width_pmf.values()):
-        assert float(pmf.value.sum()) == pytest.approx(1.0)
 
 
 @pytest.fixture
