@@ -78,16 +78,20 @@ def test_kills_between_the_phases_and_at_the_very_end(undisturbed, tmp_path, nam
 
 @pytest.mark.parametrize("name", RUNS)
 def test_kills_at_random_moments(undisturbed, tmp_path, name):
-    """Lives of random length, longer and longer, so that a slow machine comes to the end too."""
-    lengths, kills = random.Random(name), 0
-    while True:
+    """Lives of random length: shorter until one is cut off, then longer and longer, so that any machine comes to the end."""
+    lengths, longest, kills, exitcode = random.Random(name), 0.4, 0, None
+    while exitcode is None:
         process = started(name, tmp_path)
-        process.join(lengths.uniform(0.0, 0.4) * 1.1**kills)
-        if process.exitcode is not None:
-            break
-        process.kill()
-        process.join()
-        kills += 1
-    assert kills > 0
-    assert process.exitcode == 0
+        process.join(lengths.uniform(0.0, longest))
+        exitcode = process.exitcode
+        if exitcode is None:
+            process.kill()
+            process.join()
+            kills, longest = kills + 1, longest * 1.1
+        elif not kills:
+            assert exitcode == 0
+            for path in tmp_path.iterdir():
+                path.unlink()
+            longest, exitcode = longest / 2, None
+    assert exitcode == 0
     assert same(outcome(tmp_path), undisturbed[name])
