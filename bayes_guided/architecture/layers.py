@@ -50,6 +50,7 @@ def is_depthwise(layer: _ConvNd) -> bool:
 
 
 def is_transposed(layer: nn.Module) -> bool:
+    """Whether the layer is a transposed convolution, whose weight has its output channels on axis 1."""
     return isinstance(layer, _ConvTransposeNd)
 
 
