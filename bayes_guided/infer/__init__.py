@@ -1,9 +1,11 @@
 """Inference: one signature for every method."""
 
+from .draws import Draws as Draws
 from .evaluation import Evaluation as Evaluation
+from .fit import Fit as Fit
 from .history import Epoch as Epoch
 from .history import History as History
+from .loading import load_fit as load_fit
 from .map import fit_map as fit_map
 from .map_fit import MAPFit as MAPFit
 from .map_fit import Refit as Refit
-from .map_fit import load_fit as load_fit

@@ -1,28 +1,21 @@
 """MAP: the guided regulariser, with rows that are exactly zero."""
 
 import copy
-import re
-import time
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from bayes_guided.architecture import reduce
-from bayes_guided.exceptions import ConfigError
-from bayes_guided.files import digest
-from bayes_guided.infer.batches import Data, as_batches
-from bayes_guided.infer.checkpoint import Checkpoint, Checkpoints
+from bayes_guided.infer.batches import Data
 from bayes_guided.infer.map_fit import MAPFit, Refit, surviving
 from bayes_guided.infer.objectives import MAPObjective, RefitObjective
-from bayes_guided.infer.threads import threads_for
-from bayes_guided.infer.training import Plan, train
-from bayes_guided.likelihoods import Categorical, Likelihood, likelihood_to_json
+from bayes_guided.infer.session import Session
+from bayes_guided.infer.training import Plan
+from bayes_guided.likelihoods import Likelihood
 from bayes_guided.priors.guided import GuidedPrior
-from bayes_guided.priors.storage import prior_to_json
 
 
 def fit_map(
@@ -81,83 +74,51 @@ def fit_map(
         RunFolderError: if the checkpoint cannot be written.
         ArchitectureMismatchError: if the prior is of another network.
     """
-    started = time.perf_counter()
-    prior.architecture.check(net)
     plan = Plan(epochs, lr, schedule, ramp_epochs)
     refit_plan = Plan(refit_epochs, lr, schedule) if refit_epochs else None
-    like = next(net.parameters())
-    as_data = partial(as_batches, batch_size=batch_size, device=torch.device(device), dtype=like.dtype)
-    batches, held_out = as_data(data), None if validation is None else as_data(validation)
+    session = Session.begin(
+        net,
+        prior,
+        data,
+        likelihood=likelihood,
+        validation=validation,
+        batch_size=batch_size,
+        seed=seed,
+        device=device,
+        checkpoint=checkpoint,
+        checkpoint_steps=checkpoint_steps,
+        checkpoint_seconds=checkpoint_seconds,
+        progress=progress,
+        settings={"method": "map", "warmup_steps": warmup_steps, "metric": metric, "MAP": asdict(plan)},
+    )
     objective = MAPObjective(
-        network=copy.deepcopy(net).to(device),
-        likelihood=copy.deepcopy(Categorical() if likelihood is None else likelihood).to(device),
-        prior=prior,
-        batches=batches,
-        held_out=held_out,
+        session.net,
+        prior,
+        session.likelihood,
+        session.batches,
+        session.held_out,
         lr=lr,
         warmup_steps=warmup_steps,
         metric=metric,
         allow_empty=allow_empty,
     )
-    seed = _seed(seed)
-    checkpoints = None
-    if checkpoint is not None:
-        identity = {
-            "seed": seed,
-            "batch_size": batch_size,
-            "warmup_steps": warmup_steps,
-            "metric": metric,
-            "device": batches.device.type,
-            "MAP": asdict(plan),
-            "prior": prior_to_json(prior),
-            "likelihood": likelihood_to_json(objective.likelihood),
-            "network": _network_identity(net),
-            "data": batches.digest(),
-            "validation": None if held_out is None else held_out.digest(),
-        }
-        checkpoints = Checkpoints(Path(checkpoint), identity, steps=checkpoint_steps, seconds=checkpoint_seconds)
-    with threads_for(prior.architecture.full().macs * batches.size / batches.per_epoch):
-        phase = None if checkpoints is None else checkpoints.phase("MAP")
-        history = train(objective, batches, plan, seed=seed, label="MAP", checkpoint=phase, progress=progress)
-        refit = None
-        if refit_plan is not None:
-            phase = None if checkpoints is None else checkpoints.phase("refit", refit=asdict(refit_plan))
-            refit = _refit(objective, refit_plan, seed=seed + 1, checkpoint=phase, progress=progress)
+    history = session.train(objective, plan, label="MAP")
+    refit = None if refit_plan is None else _refit(session, prior, refit_plan)
     return MAPFit(
         prior=prior,
-        likelihood=objective.likelihood,
-        net=objective.network.eval(),
+        likelihood=session.likelihood,
+        net=session.net.eval(),
         history=history,
         refit=refit,
-        seed=seed,
-        seconds=time.perf_counter() - started,
+        seed=session.seed,
+        seconds=session.seconds,
     )
 
 
-def _refit(objective: MAPObjective, plan: Plan, *, seed: int, checkpoint: Checkpoint | None, progress: bool | None) -> Refit:
+def _refit(session: Session, prior: GuidedPrior, plan: Plan) -> Refit:
     """Trains the network reduced to the surviving units, and a copy of the likelihood."""
-    prior, batches = objective.prior, objective.batches
-    reduced = reduce(objective.network, surviving(prior, prior.architecture.rows(objective.network)))
-    likelihood = copy.deepcopy(objective.likelihood)
-    tuned = RefitObjective(reduced, prior, likelihood, batches, objective.held_out, lr=plan.lr)
-    history = train(tuned, batches, plan, seed=seed, label="refit", checkpoint=checkpoint, progress=progress)
+    reduced = reduce(session.net, surviving(prior, prior.architecture.rows(session.net)))
+    likelihood = copy.deepcopy(session.likelihood)
+    tuned = RefitObjective(reduced, prior, likelihood, session.batches, session.held_out, lr=plan.lr)
+    history = session.train(tuned, plan, label="refit", seed=session.seed + 1)
     return Refit(tuned.network.eval(), tuned.likelihood, history)
-
-
-def _seed(seed: int | None) -> int:
-    if seed is None:
-        return int(torch.randint(2**31, ()).item())
-    if not 0 <= seed < 2**63:
-        raise ConfigError(f"seed={seed}: give a whole number from 0 to 2^63 - 1.")
-    return seed
-
-
-def _network_identity(net: nn.Module) -> dict[str, Any]:
-    """What a checkpoint knows of the network that a fit starts from: its layers, weights and frozen parameters."""
-    layers = re.sub(r" at 0x[0-9a-f]+", "", str(net))
-    weights = {name: value for name, value in net.state_dict().items() if isinstance(value, Tensor)}
-    return {
-        "layers": digest({}, layers),
-        "weights": digest(weights),
-        "frozen": [name for name, parameter in net.named_parameters() if not parameter.requires_grad],
-    }

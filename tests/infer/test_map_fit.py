@@ -17,6 +17,7 @@ from bayes_guided.exceptions import (
     ConfigError,
     DataError,
     LabelError,
+    ReadingError,
     RunFolderError,
 )
 
@@ -96,7 +97,7 @@ def test_rows_survival_and_sub_architecture_say_the_same(images):
     assert torch.equal(images.unit_survival()["conv1"], alive.float())
     assert torch.equal(images.sub_architecture().masks["conv1"], alive)
     assert images.sub_architecture().widths["conv1"] == images.history.widths["conv1"][-1]
-    with pytest.raises(ConfigError, match='reading "threshold"'):
+    with pytest.raises(ReadingError, match='reading "threshold"'):
         images.unit_survival(reading="threshold")
 
 
