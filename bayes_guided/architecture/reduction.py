@@ -2,13 +2,12 @@
 
 import copy
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 from torch import nn
 
 from bayes_guided.exceptions import ReductionError
+from bayes_guided.nn.modes import evaluating
 
 from .comparison import TOLERANCE, gap, outputs
 from .constants import fold_constants, watching
@@ -52,7 +51,7 @@ def _cut(net: nn.Module, sub: SubArchitecture) -> tuple[nn.Module, float]:
     for parameter in reduced.parameters():
         parameter.grad = None
     removed = removed_channels(architecture.groups, sub.masks)
-    with _evaluating(reduced), torch.no_grad():
+    with evaluating(reduced), torch.no_grad():
         zero_rows(reduced, architecture.groups, sub.masks)
         batches = _test_batches(reduced, like_parameters(architecture.example_inputs, net))
         with watching(reduced, removed) as ranges:
@@ -81,14 +80,3 @@ def _test_batches(net: nn.Module, arguments: ExampleInputs) -> list[ExampleInput
     except Exception:  # noqa: BLE001  the network may raise anything on inputs that its user did not choose
         finite = False
     return [arguments, variation] if finite else [arguments]
-
-
-@contextmanager
-def _evaluating(net: nn.Module) -> Iterator[None]:
-    modes = {module: module.training for module in net.modules()}
-    net.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes.items():
-            module.training = training

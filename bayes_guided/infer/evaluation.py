@@ -1,8 +1,6 @@
 """How well a network predicts."""
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +10,7 @@ from bayes_guided.exceptions import DataError
 from bayes_guided.infer.batches import Batches
 from bayes_guided.infer.generators import kept_generators
 from bayes_guided.likelihoods import Likelihood
+from bayes_guided.nn.modes import evaluating
 
 
 @dataclass(frozen=True)
@@ -22,18 +21,6 @@ class Evaluation:
     error_name: str
     nll: float
     cases: int
-
-
-@contextmanager
-def evaluating(net: nn.Module) -> Iterator[None]:
-    """Runs the body with the network, and every module in it, in evaluation mode, then restores their modes."""
-    modes = {module: module.training for module in net.modules()}
-    net.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes.items():
-            module.training = training
 
 
 def summary_error(likelihood: Likelihood, mean: float) -> float:

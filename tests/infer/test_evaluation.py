@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from bayes_guided import likelihoods
 from bayes_guided.exceptions import DataError, LabelError
 from bayes_guided.infer.batches import as_batches
-from bayes_guided.infer.evaluation import evaluate, evaluating
+from bayes_guided.infer.evaluation import evaluate
 
 from .problems import BINARY, CLASSES, COUNTS, KNOWN_NOISE, LEARNED_NOISE, Jittered, Problem
 
@@ -78,16 +78,6 @@ def test_modes_and_generators_stay_also_after_an_error():
     assert torch.equal(torch.get_rng_state(), generator)
     assert [module.training for module in net.modules()] == modes
     assert all(torch.equal(value, buffers[name]) for name, value in net.named_buffers())
-
-
-def test_evaluating_restores_each_module_and_is_quiet_inside():
-    net = nn.Sequential(nn.Dropout(), nn.Sequential(nn.Dropout()))
-    net[1].eval()
-    with evaluating(net):
-        assert not any(module.training for module in net.modules())
-    with pytest.raises(KeyError), evaluating(net):
-        raise KeyError
-    assert [module.training for module in net.modules()] == [True, True, False, False]
 
 
 def test_inputs_that_the_network_does_not_take_are_named():
