@@ -161,6 +161,29 @@ class CurvatureError(BayesGuidedError, ValueError):
     """A curvature was asked of a layer or network that has none in the form asked for."""
 
 
+# Comparisons ------------------------------
+
+
+class PriorMismatchError(BayesGuidedError, ValueError):
+    """A fit is compared with a prior that it was not made under."""
+
+
+class ComparisonError(BayesGuidedError, ValueError):
+    """Comparisons that cannot stand side by side, or a fit asked for by a name that is not there."""
+
+
+class ComparisonFileError(BayesGuidedError, ValueError):
+    """A file that is missing, damaged, of another version, or holds no comparison."""
+
+
+class OutputExistsError(BayesGuidedError, FileExistsError):
+    """An output file exists and was not to be replaced."""
+
+
+class MissingExtraError(BayesGuidedError, ImportError):
+    """An optional package that the call needs is not installed."""
+
+
 # Runs and configuration ------------------------------
 
 
