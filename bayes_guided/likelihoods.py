@@ -44,6 +44,23 @@ class Likelihood(nn.Module, ABC):
         """The mean of the targets: class probabilities, a rate, or the outputs themselves."""
 
     @abstractmethod
+    def error_of_mean(self, mean: Float[Tensor, "batch ..."], targets: Tensor) -> Float[Tensor, "batch"]:
+        """The error of each case as `error` has it, of a prediction given as the mean of the targets."""
+
+    @abstractmethod
+    def forecasts(self, mean: Float[Tensor, "batch ..."], targets: Tensor) -> tuple[Tensor, Tensor] | None:
+        """The probability of each event that the mean forecasts, and whether it happened (1 or 0), both of one shape.
+
+        None where the targets are numbers, whose calibration `distribution_function` shows.
+        """
+
+    @abstractmethod
+    def distribution_function(
+        self, outputs: Float[Tensor, "batch ..."], targets: Float[Tensor, "batch ..."]
+    ) -> tuple[Tensor, Tensor] | None:
+        """P(target < the one seen) and P(target <= the one seen), of each output by itself; None where targets are classes."""
+
+    @abstractmethod
     def log_prob(self, outputs: Float[Tensor, "batch ..."], targets: Tensor) -> Float[Tensor, "batch"]:
         """Log likelihood of each case, in nats: `distribution(outputs).log_prob(targets)`, without its checks.
 
@@ -67,10 +84,34 @@ class Likelihood(nn.Module, ABC):
         return torch.zeros(())
 
 
-class Categorical(Likelihood):
-    """Class labels given logits of shape (batch, classes)."""
+class ClassLikelihood(Likelihood, ABC):
+    """A likelihood of classes: its error is a fraction, and its calibration that of probabilities."""
 
     error_name = "error"
+
+    def distribution_function(self, outputs: Float[Tensor, "batch ..."], targets: Tensor) -> None:
+        """None: classes have no order."""
+
+
+class NumberLikelihood(Likelihood, ABC):
+    """A likelihood of numbers: its error is a root mean square, and its calibration that of a distribution function."""
+
+    error_name = "RMSE"
+
+    def forecasts(self, mean: Float[Tensor, "batch ..."], targets: Tensor) -> None:
+        """None: a mean alone forecasts no event."""
+
+    def error(self, outputs: Float[Tensor, "batch ..."], targets: Tensor) -> Float[Tensor, "batch"]:
+        """Squared error of the mean, summed over outputs."""
+        return self.error_of_mean(self.mean(outputs), targets)
+
+    def error_of_mean(self, mean: Float[Tensor, "batch ..."], targets: Tensor) -> Float[Tensor, "batch"]:
+        """Squared error, summed over outputs."""
+        return _summed((mean - targets).square())
+
+
+class Categorical(ClassLikelihood):
+    """Class labels given logits of shape (batch, classes)."""
 
     def distribution(self, outputs: Float[Tensor, "batch classes"]) -> TorchDistributionMixin:
         """Categorical with the outputs as logits."""
@@ -96,17 +137,23 @@ class Categorical(Likelihood):
 
     def error(self, outputs: Float[Tensor, "batch classes"], targets: Tensor) -> Float[Tensor, "batch"]:
         """1 where the most probable class is not the label."""
-        return (outputs.argmax(dim=1) != targets).to(outputs.dtype)
+        return self.error_of_mean(outputs, targets)
+
+    def error_of_mean(self, mean: Float[Tensor, "batch classes"], targets: Tensor) -> Float[Tensor, "batch"]:
+        """1 where the most probable class is not the label."""
+        return (mean.argmax(dim=1) != targets).to(mean.dtype)
+
+    def forecasts(self, mean: Float[Tensor, "batch classes"], targets: Tensor) -> tuple[Tensor, Tensor]:
+        """The probability of the most probable class, and whether it is the label."""
+        return mean.amax(dim=1), 1 - self.error_of_mean(mean, targets)
 
     def mean(self, outputs: Float[Tensor, "batch classes"]) -> Float[Tensor, "batch classes"]:
         """Class probabilities."""
         return outputs.softmax(dim=1)
 
 
-class Bernoulli(Likelihood):
+class Bernoulli(ClassLikelihood):
     """Binary targets (0 or 1) given logits of shape (batch,) or (batch, outputs)."""
-
-    error_name = "error"
 
     def distribution(self, outputs: Float[Tensor, "batch ..."]) -> TorchDistributionMixin:
         """Independent Bernoulli with the outputs as logits."""
@@ -125,22 +172,27 @@ class Bernoulli(Likelihood):
 
     def error(self, outputs: Float[Tensor, "batch ..."], targets: Tensor) -> Float[Tensor, "batch"]:
         """Fraction of a case's outputs on the wrong side."""
-        wrong = ((_drop_single(outputs) > 0) != (targets > 0.5)).to(outputs.dtype)
-        return wrong.flatten(1).mean(dim=1) if wrong.dim() > 1 else wrong
+        return _wrong_side(_drop_single(outputs) > 0, targets).to(outputs.dtype)
+
+    def error_of_mean(self, mean: Float[Tensor, "batch ..."], targets: Tensor) -> Float[Tensor, "batch"]:
+        """Fraction of a case's outputs whose probability is on the wrong side of one half."""
+        return _wrong_side(mean > 0.5, targets).to(mean.dtype)
+
+    def forecasts(self, mean: Float[Tensor, "batch ..."], targets: Tensor) -> tuple[Tensor, Tensor]:
+        """The probability of 1 of every output, and the targets."""
+        return mean, targets
 
     def mean(self, outputs: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
         """Probability of 1."""
         return _drop_single(outputs).sigmoid()
 
 
-class Normal(Likelihood):
+class Normal(NumberLikelihood):
     """Real targets with normal noise around outputs of shape (batch,), (batch, 1) or (batch, outputs).
 
     `scale` is the noise's standard deviation; without it the scale is learned, as the parameter `log_scale`, under a
     LogNormal(0, 1) prior. The MAP is taken of the density in the scale itself, as Pyro's AutoDelta does (P8).
     """
-
-    error_name = "RMSE"
 
     log_scale: nn.Parameter | None
 
@@ -188,22 +240,29 @@ class Normal(Likelihood):
         """Targets are floating, shaped as the outputs."""
         _check_shape("Normal", targets, outputs)
 
-    def error(self, outputs: Float[Tensor, "batch ..."], targets: Tensor) -> Float[Tensor, "batch"]:
-        """Squared error, summed over outputs."""
-        return _squared_error(self.mean(outputs), targets)
-
     def mean(self, outputs: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
         """The outputs themselves."""
         return _drop_single(outputs)
+
+    def distribution_function(
+        self, outputs: Float[Tensor, "batch ..."], targets: Float[Tensor, "batch ..."]
+    ) -> tuple[Tensor, Tensor]:
+        """The normal distribution function at every target, twice."""
+        below = torch.special.ndtr((targets - _drop_single(outputs)) / self.scale)
+        return below, below
+
+    def with_scale(self, scale: Float[Tensor, ""]) -> "Normal":
+        """The likelihood at a scale that is given as a tensor, such as one drawn from a posterior."""
+        given = Normal(scale=1.0)
+        given._scale = scale
+        return given
 
     def sample_parameters(self) -> "Likelihood":
         """A copy with its scale drawn at the site "noise_scale"; itself where the scale is known."""
         if not self.learned:
             return self
         location, spread = (self._log_scale.new_tensor(value) for value in _NOISE_PRIOR)
-        drawn = Normal(scale=1.0)
-        drawn._scale = pyro.sample("noise_scale", dist.LogNormal(location, spread))
-        return drawn
+        return self.with_scale(pyro.sample("noise_scale", dist.LogNormal(location, spread)))
 
     def initial_values(self) -> dict[str, Tensor]:
         """The present scale at the site "noise_scale"; empty where it is known."""
@@ -217,10 +276,8 @@ class Normal(Likelihood):
         return self._log_scale + (self._log_scale - location).square() / (2 * spread**2)
 
 
-class Poisson(Likelihood):
+class Poisson(NumberLikelihood):
     """Counts given log rates of shape (batch,), (batch, 1) or (batch, outputs)."""
-
-    error_name = "RMSE"
 
     def distribution(self, outputs: Float[Tensor, "batch ..."]) -> TorchDistributionMixin:
         """Independent Poisson with the outputs as log rates."""
@@ -237,13 +294,18 @@ class Poisson(Likelihood):
         if not bool(((targets >= 0) & (targets == targets.round())).all()):
             raise LabelError("Poisson needs counts: whole numbers from 0.")
 
-    def error(self, outputs: Float[Tensor, "batch ..."], targets: Tensor) -> Float[Tensor, "batch"]:
-        """Squared error of the rate, summed over outputs."""
-        return _squared_error(self.mean(outputs), targets)
-
     def mean(self, outputs: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
         """The rate."""
         return _drop_single(outputs).exp()
+
+    def distribution_function(
+        self, outputs: Float[Tensor, "batch ..."], targets: Float[Tensor, "batch ..."]
+    ) -> tuple[Tensor, Tensor]:
+        """The Poisson distribution function one below every target, and at it."""
+        rates = self.mean(outputs)
+        # gammaincc(k + 1, r) = P(Poisson(r) <= k); nothing is below a count of 0.
+        below = torch.special.gammaincc(targets.clamp(min=1), rates) * (targets > 0)
+        return below, torch.special.gammaincc(targets + 1, rates)
 
 
 def _drop_single(outputs: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
@@ -255,8 +317,10 @@ def _per_case(density: TorchDistributionMixin) -> TorchDistributionMixin:
     return density.to_event(len(density.batch_shape) - 1)
 
 
-def _squared_error(mean: Float[Tensor, "batch ..."], targets: Tensor) -> Float[Tensor, "batch"]:
-    return _summed((mean - targets).square())
+def _wrong_side(positive: Tensor, targets: Tensor) -> Float[Tensor, "batch"]:
+    """The fraction of a case's outputs called otherwise than the targets, float64."""
+    wrong = (positive != (targets > 0.5)).double()
+    return wrong.flatten(1).mean(dim=1) if wrong.dim() > 1 else wrong
 
 
 def _summed(values: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch"]:

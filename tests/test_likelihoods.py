@@ -134,6 +134,54 @@ def test_a_learned_noise_is_a_site():
     assert float(likelihood.scale) == pytest.approx(math.exp(0.4))  # drawing changes nothing
 
 
+BY_SCIPY_FUNCTION = {
+    "known noise": (Normal(scale=0.7), REALS, lambda f, y: stats.norm.cdf(y, f, 0.7), lambda f, y: stats.norm.cdf(y, f, 0.7)),
+    "poisson": (
+        Poisson(),
+        COUNTS,
+        lambda f, y: stats.poisson.cdf(y - 1, np.exp(f)),
+        lambda f, y: stats.poisson.cdf(y, np.exp(f)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BY_SCIPY_FUNCTION)
+def test_distribution_function_against_scipy(name):
+    likelihood, targets, below, up_to = BY_SCIPY_FUNCTION[name]
+    found = likelihood.distribution_function(OUTPUTS, targets)
+    for values, exact in zip(found, (below, up_to), strict=True):
+        np.testing.assert_allclose(values.numpy(), exact(OUTPUTS.numpy(), targets.numpy()), rtol=1e-12, atol=1e-15)
+    single = likelihood.distribution_function(OUTPUTS[:, :1], targets[:, 0])
+    torch.testing.assert_close(single[1], found[1][:, 0])
+
+
+def test_what_a_mean_forecasts():
+    labels = torch.tensor([0, 1, 1])
+    probability, happened = Categorical().forecasts(OUTPUTS.softmax(dim=1), labels)
+    torch.testing.assert_close(probability, OUTPUTS.softmax(dim=1).amax(dim=1))
+    assert happened.tolist() == [1, 0, 1]
+    probability, happened = Bernoulli().forecasts(OUTPUTS.sigmoid(), BINARY)
+    assert torch.equal(probability, OUTPUTS.sigmoid())
+    assert torch.equal(happened, BINARY)
+    assert Categorical().distribution_function(OUTPUTS, labels) is None
+    assert Poisson().forecasts(OUTPUTS.exp(), COUNTS) is None
+
+
+@pytest.mark.parametrize("name", [*BY_SCIPY, "categorical"])
+def test_the_error_of_a_mean_is_that_of_the_outputs_that_have_it(name):
+    likelihood, targets = BY_SCIPY[name][:2] if name in BY_SCIPY else (Categorical(), torch.tensor([0, 1, 1]))
+    found = likelihood.error_of_mean(likelihood.mean(OUTPUTS), targets)
+    torch.testing.assert_close(found, likelihood.error(OUTPUTS, targets))
+    assert found.shape == (3,)
+
+
+def test_a_scale_given_as_a_tensor_under_vmap():
+    scales = torch.tensor([0.5, 2.0], dtype=torch.float64)
+    found = torch.func.vmap(lambda scale: Normal().with_scale(scale).log_prob(OUTPUTS, REALS))(scales)
+    for scale, values in zip(scales, found, strict=True):
+        torch.testing.assert_close(values, Normal(float(scale)).log_prob(OUTPUTS, REALS))
+
+
 BAD_TARGETS = {
     "labels too high": (Categorical(), OUTPUTS, torch.tensor([0, 1, 2]), "0 to 2, but the network has 2"),
     "labels below 0": (Categorical(), OUTPUTS, torch.tensor([0, -1, 1]), "-1 to 1"),
