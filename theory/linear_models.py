@@ -84,7 +84,7 @@ class LinearModels:
 
     def width_pmf(self) -> FloatArray:
         """P(K = k | y), (U + 1,)."""
-        return np.bincount(self.masks.sum(axis=1), np.exp(self.log_posterior), self.units + 1)
+        return np.asarray(np.bincount(self.masks.sum(axis=1), np.exp(self.log_posterior), self.units + 1), dtype=np.float64)
 
     def posterior_of(self, mask: BoolArray) -> tuple[FloatArray, FloatArray]:
         """(mean, covariance) of all weights given the model; zero where a unit is absent."""

@@ -104,7 +104,7 @@ class LinearScenario:
     @cached_property
     def truth(self) -> LinearModels:
         """The exact posterior."""
-        unit_of = list(np.repeat(np.arange(self.units), self.row_dim))
+        unit_of = np.repeat(np.arange(self.units), self.row_dim).tolist()
         variance = np.repeat(self.slab_variance / self.guidance_values, self.row_dim)
         noise = self.noise_scale**2
         return LinearModels(self.design, self.targets.ravel(), unit_of, variance, noise, self.log_prior)
