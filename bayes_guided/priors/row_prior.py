@@ -9,6 +9,7 @@ from pyro.distributions import MaskedMixture, TorchDistribution
 from torch import Tensor
 
 from bayes_guided.analysis.implied import Evidence, Reading
+from bayes_guided.analysis.row_shrinkage import row_shrinkage_log_odds
 from bayes_guided.distributions import RowNormal
 from bayes_guided.distributions.base import RowDistribution
 from bayes_guided.distributions.row_parts import RowParts
@@ -71,6 +72,21 @@ class RowPrior:
         if isinstance(reading, Evidence) and not self.whole_row:
             odds = odds + reading.log_odds(self.unguided_density(like))
         return odds
+
+    def row_shrinkage_log_odds(
+        self, rows: Float[Tensor, "*draws units row"], curvature: float
+    ) -> Float[Tensor, "*draws units"]:
+        """Log odds that each given row's mixing scale exceeds 1 / curvature, nats, float64; +inf for protected units (P16).
+
+        The posterior survival in the reading "shrinkage" is the mean of their sigmoid over draws of the rows.
+
+        Raises:
+            ReadingError: if the weight prior's family has no such reading.
+        """
+        inside = rows.detach()[..., self.columns.to(rows.device)]
+        density = self.guided_density(torch.empty((), dtype=torch.float64, device=rows.device))
+        odds = row_shrinkage_log_odds(density, inside, curvature)
+        return odds.masked_fill(self.protected.to(rows.device), torch.inf)
 
     def distribution(self, like: Float[Tensor, "..."]) -> TorchDistribution:
         """The density over rows, batch shape (units,), event shape (row,), in the dtype and on the device of `like`."""

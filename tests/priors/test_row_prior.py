@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from bayes_guided.analysis.row_shrinkage import row_shrinkage_log_odds
+from bayes_guided.distributions import GroupLaplace
 from bayes_guided.exceptions import NoMAPError
 from bayes_guided.priors import Normal
 from bayes_guided.priors.row_prior import RowPrior
@@ -89,3 +91,12 @@ def test_on_a_gpu(family):
     torch.testing.assert_close(prior(family).penalty(rows.cuda()).cpu(), prior(family).penalty(rows))
     there = prior(family).distribution(rows.cuda())
     torch.testing.assert_close(there.log_prob(rows.cuda()).cpu(), prior(family).distribution(rows).log_prob(rows))
+
+
+def test_row_shrinkage_looks_at_the_penalised_weights():
+    rows = torch.randn(7, 4, 5, dtype=torch.float64)
+    row_prior = prior("GroupLaplace")
+    odds = row_prior.row_shrinkage_log_odds(rows, 30.0)
+    assert bool((odds[:, 0] == torch.inf).all())
+    density = GroupLaplace(row_prior.rates[1:], 3)
+    torch.testing.assert_close(odds[:, 1:], row_shrinkage_log_odds(density, rows[:, 1:, COLUMNS], 30.0))
