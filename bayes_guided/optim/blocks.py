@@ -1,4 +1,4 @@
-"""Rows seen in place: a block of a parameter with its units first."""
+"""Rows seen in place: a block of a parameter with its units first, after the members of an ensemble if there are any."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -16,51 +16,72 @@ class ParameterBlock:
     """The share of one parameter that a row (or the rest) owns, units first, shape (units, ...).
 
     Where the units are the whole axis in order, which is the rule, `read` gives a view and `write` has nothing to do;
-    elsewhere (concatenations, grouped layers) they gather and scatter.
+    elsewhere (concatenations, grouped layers) they gather and scatter. A stacked parameter has the members of an ensemble as
+    its first axis, and so has everything read from it: blocks (members, units, ...), values per unit (members, units).
     """
 
-    def __init__(self, parameter: nn.Parameter, axis: int, index: Int[Tensor, "units positions"]) -> None:
-        """`index` holds the positions of each unit along `axis`."""
+    def __init__(
+        self, parameter: nn.Parameter, axis: int, index: Int[Tensor, "units positions"], *, stacked: bool = False
+    ) -> None:
+        """`index` holds the positions of each unit along `axis` of one member's parameter."""
         self.parameter = parameter
-        self.axis = axis
+        self._first = int(stacked)
+        """The axis of the units in a block."""
+        self.axis = axis + self._first
         self.units = len(index)
-        self.weights_per_unit = parameter.numel() // parameter.shape[axis] * index.shape[1]
-        in_order = torch.arange(parameter.shape[axis])[:, None]
+        size = parameter.shape[self.axis]
+        self.weights_per_unit = parameter.shape[self._first :].numel() // size * index.shape[1]
+        in_order = torch.arange(size)[:, None]
         whole = index.shape == in_order.shape and torch.equal(index.cpu(), in_order)
         self._index = None if whole else index.to(parameter.device)
 
-    def read(self, tensor: Float[Tensor, "..."]) -> Float[Tensor, "units ..."]:
+    def read(self, tensor: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """The block of a tensor shaped as the parameter (its value, gradient or moment)."""
-        moved = tensor.movedim(self.axis, 0)
-        return moved if self._index is None else moved[self._index]
+        moved = tensor.movedim(self.axis, self._first)
+        if self._index is None:
+            return moved
+        return moved[:, self._index] if self._first else moved[self._index]
 
-    def gradient(self) -> Float[Tensor, "units ..."]:
+    def gradient(self) -> Float[Tensor, "..."]:
         """The block of the parameter's gradient, which exists."""
         if self.parameter.grad is None:
             raise RuntimeError("the parameter has no gradient")
         return self.read(self.parameter.grad)
 
-    def write(self, tensor: Float[Tensor, "..."], values: Float[Tensor, "units ..."]) -> None:
+    def write(self, tensor: Float[Tensor, "..."], values: Float[Tensor, "..."]) -> None:
         """Puts back values that were read and then changed in place."""
-        if self._index is not None:
-            tensor.movedim(self.axis, 0)[self._index] = values
+        if self._index is None:
+            return
+        moved = tensor.movedim(self.axis, self._first)
+        if self._first:
+            moved[:, self._index] = values
+        else:
+            moved[self._index] = values
 
-    def column(self, per_unit: Float[Tensor, "units"]) -> Float[Tensor, "units ..."]:
+    def column(self, per_unit: Float[Tensor, "*members units"]) -> Float[Tensor, "..."]:
         """One value per unit, shaped to multiply a block."""
-        dims = self.parameter.dim() - 1 + (self._index is not None)
-        return per_unit.reshape(-1, *([1] * dims))
+        dims = self.parameter.dim() - 1 - self._first + (self._index is not None)
+        return per_unit.reshape(*per_unit.shape, *([1] * dims))
 
-    def squared_norms(self, block: Float[Tensor, "units ..."]) -> Float[Tensor, "units"]:
+    def squared_norms(self, block: Float[Tensor, "..."]) -> Float[Tensor, "*members units"]:
         """Sum of squares of each unit's weights."""
-        if block.dim() == 1:
+        inside = tuple(range(self._first + 1, block.dim()))
+        if not inside:
             return block.square()
-        return torch.linalg.vector_norm(block, dim=tuple(range(1, block.dim()))).square_()
+        if block.stride(-1) != 1:
+            # Rows that lie across the memory: `vector_norm` walks along each, a sum over squares walks along the memory.
+            return block.square().sum(dim=inside)
+        return torch.linalg.vector_norm(block, dim=inside).square_()
 
-    def matrix(self, tensor: Float[Tensor, "..."]) -> Float[Tensor, "units row"]:
+    def matrix(self, tensor: Float[Tensor, "..."]) -> Float[Tensor, "*members units row"]:
         """The block flattened to one row per unit."""
-        return self.read(tensor).reshape(self.units, -1)
+        return self.flat(self.read(tensor))
 
-    def write_matrix(self, tensor: Float[Tensor, "..."], values: Float[Tensor, "units row"]) -> None:
+    def flat(self, block: Float[Tensor, "..."]) -> Float[Tensor, "*members units row"]:
+        """A block's values with one row per unit."""
+        return block.reshape(*block.shape[: self._first + 1], -1)
+
+    def write_matrix(self, tensor: Float[Tensor, "..."], values: Float[Tensor, "*members units row"]) -> None:
         """The inverse of `matrix`."""
         block = self.read(tensor)
         block.copy_(values.reshape(block.shape))

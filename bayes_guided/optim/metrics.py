@@ -12,7 +12,7 @@ from bayes_guided.priors.proximal import ProxPlan, soft_threshold
 
 from .blocks import PenalisedBlock, State
 
-Blocks = list[Float[Tensor, "units ..."]]
+Blocks = list[Float[Tensor, "..."]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +20,7 @@ class LiveRows:
     """The blocks of a group's rows that have gradients, and what the prior asks of them.
 
     `protected` marks the units without guidance (None: there are none). The second moment of the rows is kept under `key`
-    in `moments`.
+    in `moments`. Of stacked parameters, all values have the members as their first axis; guidance is the same for all.
     """
 
     blocks: list[PenalisedBlock]
@@ -34,7 +34,7 @@ class LiveRows:
         """Weights of a row that have gradients."""
         return sum(item.block.weights_per_unit for item in self.blocks)
 
-    def spare(self, alive: Bool[Tensor, "units"]) -> Bool[Tensor, "units"]:
+    def spare(self, alive: Bool[Tensor, "*members units"]) -> Bool[Tensor, "*members units"]:
         """The units that are alive or protected."""
         return alive if self.protected is None else alive | self.protected
 
@@ -45,7 +45,7 @@ class Metric(ABC):
     @abstractmethod
     def step(
         self, rows: LiveRows, gradients: Blocks, state: State, settings: dict[str, Any], prox_scale: float
-    ) -> Bool[Tensor, "units"] | None:
+    ) -> Bool[Tensor, "*members units"] | None:
         """Moves the blocks by Adam's direction and applies the proximal operator; returns which units are left.
 
         With `prox_scale` 0 there is no proximal step, and None is returned.
@@ -57,7 +57,7 @@ class RowMetric(Metric):
 
     def step(
         self, rows: LiveRows, gradients: Blocks, state: State, settings: dict[str, Any], prox_scale: float
-    ) -> Bool[Tensor, "units"] | None:
+    ) -> Bool[Tensor, "*members units"] | None:
         """Adam's direction over the row's root mean square gradient, then the closed proximal operator."""
         step, (beta1, beta2) = settings["step"], settings["betas"]
         denominator = self._second_moment(rows, gradients, beta2)
@@ -76,16 +76,16 @@ class RowMetric(Metric):
         return alive
 
     @staticmethod
-    def _second_moment(rows: LiveRows, gradients: Blocks, beta2: float) -> Float[Tensor, "units"]:
+    def _second_moment(rows: LiveRows, gradients: Blocks, beta2: float) -> Float[Tensor, "*members units"]:
         squares = _squared_norms(rows.blocks, gradients)
         if rows.key not in rows.moments:
             rows.moments[rows.key] = torch.zeros_like(squares)
         moments = rows.moments[rows.key].mul_(beta2).add_(squares, alpha=(1 - beta2) / rows.weights_per_unit)
         # An operator that couples the rows is exact in a metric that they share: that of the largest gradient, the safest.
-        return moments.amax().expand_as(moments) if rows.plan.couples_units else moments
+        return moments.amax(dim=-1, keepdim=True).expand_as(moments) if rows.plan.couples_units else moments
 
     @staticmethod
-    def _prox(rows: LiveRows, weights: Blocks, step: Float[Tensor, "units"]) -> Bool[Tensor, "units"]:
+    def _prox(rows: LiveRows, weights: Blocks, step: Float[Tensor, "*members units"]) -> Bool[Tensor, "*members units"]:
         """Applies the proximal operator in place; returns which units are left."""
         guided = [item for item in rows.blocks if item.guided]
         inside = [values for item, values in zip(rows.blocks, weights, strict=True) if item.guided]
@@ -113,7 +113,7 @@ class WeightMetric(Metric):
 
     def step(
         self, rows: LiveRows, gradients: Blocks, state: State, settings: dict[str, Any], prox_scale: float
-    ) -> Bool[Tensor, "units"] | None:
+    ) -> Bool[Tensor, "*members units"] | None:
         """Adam's direction, then the proximal operator in Adam's metric over the whole rows."""
         step, (beta1, beta2) = settings["step"], settings["betas"]
         metrics, weights = [], []
@@ -127,34 +127,34 @@ class WeightMetric(Metric):
             block.write(moments["exp_avg_sq"], second)
             metric = second.sqrt().mul_((1 - beta2**step) ** -0.5).add_(settings["eps"]).div_(settings["lr"])
             moved = torch.addcdiv(block.read(item.parameter), first, metric, value=-1 / (1 - beta1**step))
-            metrics.append(metric.reshape(block.units, -1))
-            weights.append(_feasible(item, moved).reshape(block.units, -1))
+            metrics.append(block.flat(metric))
+            weights.append(block.flat(_feasible(item, moved)))
         alive = self._prox(rows, weights, metrics, prox_scale) if prox_scale else None
         for item, values in zip(rows.blocks, weights, strict=True):
             item.block.write_matrix(item.parameter, values)
         return alive
 
     @staticmethod
-    def _prox(rows: LiveRows, weights: Blocks, metrics: Blocks, prox_scale: float) -> Bool[Tensor, "units"]:
+    def _prox(rows: LiveRows, weights: Blocks, metrics: Blocks, prox_scale: float) -> Bool[Tensor, "*members units"]:
         """Applies the proximal operator to the list of weights; returns which units are left."""
         guided = [place for place, item in enumerate(rows.blocks) if item.guided]
-        metric = torch.cat([metrics[place] for place in guided], dim=1) / prox_scale
-        result = rows.plan.apply_weighted(torch.cat([weights[place] for place in guided], dim=1), metric)
-        for place, part in zip(guided, result.split([weights[place].shape[1] for place in guided], dim=1), strict=True):
+        metric = torch.cat([metrics[place] for place in guided], dim=-1) / prox_scale
+        result = rows.plan.apply_weighted(torch.cat([weights[place] for place in guided], dim=-1), metric)
+        for place, part in zip(guided, result.split([weights[place].shape[-1] for place in guided], dim=-1), strict=True):
             weights[place] = part
-        alive = rows.spare((result != 0).any(dim=1))
+        alive = rows.spare((result != 0).any(dim=-1))
         for place, item in enumerate(rows.blocks):
             if not item.guided:
-                weights[place] = weights[place] * alive.to(result.dtype)[:, None]
+                weights[place] = weights[place] * alive.to(result.dtype)[..., None]
         return alive
 
 
-def _feasible(item: PenalisedBlock, moved: Float[Tensor, "units ..."]) -> Float[Tensor, "units ..."]:
+def _feasible(item: PenalisedBlock, moved: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     """The prox with the constraint of gates that are 0 or more is the prox of the projection: the penalties are even."""
     return moved.clamp_(min=0.0) if item.non_negative else moved
 
 
-def _squared_norms(blocks: list[PenalisedBlock], values: Blocks) -> Float[Tensor, "units"]:
+def _squared_norms(blocks: list[PenalisedBlock], values: Blocks) -> Float[Tensor, "*members units"]:
     """Sum of squares of each unit's weights over several blocks."""
     squares = blocks[0].block.squared_norms(values[0])
     for item, block_values in zip(blocks[1:], values[1:], strict=True):

@@ -1,6 +1,6 @@
 """Adam with a proximal step: any training loop becomes guided, and whole rows become exactly zero."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 import torch
@@ -46,10 +46,13 @@ class ProximalAdam(torch.optim.Optimizer):
         warmup_steps: int = 50,
         metric: Literal["row", "weight"] = "row",
         extra: Iterable[nn.Parameter] = (),
+        stacked: Mapping[str, nn.Parameter] | None = None,
     ) -> None:
         """Reads the rows' places in the network; changes nothing yet.
 
-        `extra` are parameters outside the network, such as a learned noise scale, that take plain Adam steps.
+        `extra` are parameters outside the network, such as a learned noise scale, that take plain Adam steps. `stacked` holds,
+        for every parameter of the network, those of the members of an ensemble along a new first axis: they are trained in its
+        place, each member exactly as alone, and the network itself is not touched.
 
         Raises:
             NoMAPError: if the weight prior is unbounded (GroupHorseshoe).
@@ -61,7 +64,7 @@ class ProximalAdam(torch.optim.Optimizer):
         if metric not in _METRICS:
             raise ConfigError(f'metric="{metric}": give "row" or "weight".')
         prior.check(net)
-        parameters = dict(net.named_parameters())
+        parameters = dict(net.named_parameters()) if stacked is None else dict(stacked)
         extra = [parameter for parameter in extra if parameter.requires_grad]
         trained = [parameter for parameter in parameters.values() if parameter.requires_grad] + extra
         defaults = {"lr": lr, "betas": betas, "eps": eps, "strength_scale": 1.0, "step": 0}
@@ -70,14 +73,14 @@ class ProximalAdam(torch.optim.Optimizer):
         self.dataset_size = dataset_size
         self.warmup_steps = warmup_steps
         self._rows = [
-            RowUpdate(group, row_prior, parameters, _METRICS[metric]())
+            RowUpdate(group, row_prior, parameters, _METRICS[metric](), stacked=stacked is not None)
             for group, row_prior in zip(prior.architecture.groups, prior.row_priors.values(), strict=True)
         ]
         if metric == "weight" and any(rows.couples_units for rows in self._rows):
             raise ConfigError('the tree group lasso has no exact prox in a metric per weight; use metric="row".')
         self._extra = [RestUpdate(parameter, None, None) for parameter in extra]
         self._rest = [
-            RestUpdate(parameters[block.parameter], block.axis, block.index)
+            RestUpdate(parameters[block.parameter], block.axis, block.index, stacked=stacked is not None)
             for block in prior.architecture.rest
             if parameters[block.parameter].requires_grad
         ]
@@ -91,6 +94,15 @@ class ProximalAdam(torch.optim.Optimizer):
         if self.param_groups:
             raise ConfigError("ProximalAdam takes no further parameter groups; give other parameters as extra=[...].")
         super().add_param_group(param_group)
+
+    @torch.no_grad()
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restores a state, laid out in memory as the parameters are: elementwise steps on two layouts are slow."""
+        super().load_state_dict(state_dict)
+        for parameter, moments in self.state.items():
+            for name, value in moments.items():
+                if value.shape == parameter.shape and value.stride() != parameter.stride():
+                    moments[name] = torch.empty_like(parameter).copy_(value)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]

@@ -12,10 +12,15 @@ from .blocks import State
 class RestUpdate:
     """The weights of one parameter that belong to the rest: all of it, or positions along an axis."""
 
-    def __init__(self, parameter: nn.Parameter, axis: int | None, index: Int[Tensor, "positions"] | None) -> None:
-        """`index` holds the positions along `axis` that belong to the rest; None for the whole parameter."""
+    def __init__(
+        self, parameter: nn.Parameter, axis: int | None, index: Int[Tensor, "positions"] | None, *, stacked: bool = False
+    ) -> None:
+        """`index` holds the positions along `axis` that belong to the rest; None for the whole parameter.
+
+        A stacked parameter has the members of an ensemble as its first axis, before those that `axis` counts.
+        """
         self.parameter = parameter
-        self._axis = axis
+        self._axis = None if axis is None else axis + stacked
         self._index = None if index is None else index.to(parameter.device)
 
     def step(self, state: State, settings: dict[str, Any], *, ridge: float) -> None:

@@ -18,9 +18,17 @@ _FORGET_EVERY = 64
 
 
 class RowUpdate:
-    """The rows of one group inside the network's parameters, and how they step."""
+    """The rows of one group inside the network's parameters, or inside those of stacked members, and how they step."""
 
-    def __init__(self, group: UnitGroup, prior: RowPrior, parameters: Mapping[str, nn.Parameter], metric: Metric) -> None:
+    def __init__(
+        self,
+        group: UnitGroup,
+        prior: RowPrior,
+        parameters: Mapping[str, nn.Parameter],
+        metric: Metric,
+        *,
+        stacked: bool = False,
+    ) -> None:
         """Frozen parameters are left out of the rows: they neither move nor vanish.
 
         Raises:
@@ -29,7 +37,7 @@ class RowUpdate:
         sizes = [block.size for block in group.blocks]
         self._blocks = [
             PenalisedBlock(
-                ParameterBlock(parameters[block.parameter], block.axis, block.index),
+                ParameterBlock(parameters[block.parameter], block.axis, block.index, stacked=stacked),
                 guided=bool(columns.all()),
                 non_negative=block.role is Role.GATE,
             )
@@ -61,7 +69,7 @@ class RowUpdate:
         if alive is not None and settings["step"] % _FORGET_EVERY == 0:
             _forget(live, state, alive)
 
-    def _gradient(self, item: PenalisedBlock, ridge: float) -> Float[torch.Tensor, "units ..."]:
+    def _gradient(self, item: PenalisedBlock, ridge: float) -> Float[torch.Tensor, "..."]:
         """The block's gradient, with the ridge's wherever guidance does not press."""
         block, weights = item.block, item.block.read(item.parameter)
         gradient = block.gradient()
@@ -72,7 +80,7 @@ class RowUpdate:
         return gradient
 
 
-def _forget(live: list[PenalisedBlock], state: State, alive: Bool[torch.Tensor, "units"]) -> None:
+def _forget(live: list[PenalisedBlock], state: State, alive: Bool[torch.Tensor, "*members units"]) -> None:
     for item in live:
         momentum = state[item.parameter]["exp_avg"]
         block = item.block.read(momentum)
