@@ -93,28 +93,37 @@ class Checkpoint:
         return time.monotonic() - self._last >= self.every_seconds
 
     def save(self, module: nn.Module, optimizer: torch.optim.Optimizer, position: Position, history: History) -> None:
-        """Writes the whole state atomically.
+        """Writes the whole state of a training run atomically.
 
         Raises:
             RunFolderError: if the file cannot be written; the last one stays.
             CheckpointError: if the network keeps extra state that is neither a tensor nor a JSON value.
         """
-        tree = {
-            "identity": self.identity,
-            "module": dict(module.state_dict()),
-            "optimizer": optimizer.state_dict(),
-            "position": {
-                "epoch": position.epoch,
-                "batch": position.batch,
-                "cases": position.cases,
-                "nll": torch.as_tensor(position.nll, dtype=torch.float64),
-                "error": torch.as_tensor(position.error, dtype=torch.float64),
-                "epoch_start": position.epoch_start,
-                "now": generator_states(_device(module)),
-            },
-            "history": history.to_json(),
-        }
-        save_tree(self.path, tree, kind="checkpoint")
+        self.write(
+            {
+                "module": dict(module.state_dict()),
+                "optimizer": optimizer.state_dict(),
+                "position": {
+                    "epoch": position.epoch,
+                    "batch": position.batch,
+                    "cases": position.cases,
+                    "nll": torch.as_tensor(position.nll, dtype=torch.float64),
+                    "error": torch.as_tensor(position.error, dtype=torch.float64),
+                    "epoch_start": position.epoch_start,
+                    "now": generator_states(_device(module)),
+                },
+                "history": history.to_json(),
+            }
+        )
+
+    def write(self, state: dict[str, Any]) -> None:
+        """Writes a state, nested dicts and lists of tensors and JSON values, atomically and with the run's identity.
+
+        Raises:
+            RunFolderError: if the file cannot be written; the last one stays.
+            CheckpointError: if the state holds anything else.
+        """
+        save_tree(self.path, {"identity": self.identity, **state}, kind="checkpoint")
         self._last = time.monotonic()
 
     def load(self, module: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[Position, History] | None:
@@ -123,16 +132,27 @@ class Checkpoint:
         Raises:
             CheckpointError: if the file is corrupt or of another run; nothing was changed.
         """
-        remove_partials(self.path)
-        if not self.path.exists():
+        tree = self.read()
+        if tree is None:
             return None
-        tree = load_tree(self.path, kind="checkpoint")
-        _require_same_run(self.path, tree["identity"], self.identity)
         place, device = tree["position"], _device(module)
         sums = {name: place[name].to(device) for name in ("nll", "error")}
         module.load_state_dict(tree["module"])
         optimizer.load_state_dict(tree["optimizer"])
         return Position(**{**place, **sums}), History.from_json(tree["history"])
+
+    def read(self) -> dict[str, Any] | None:
+        """What `write` wrote; None if there is no file yet. Clears what killed writers left.
+
+        Raises:
+            CheckpointError: if the file is corrupt or of another run.
+        """
+        remove_partials(self.path)
+        if not self.path.exists():
+            return None
+        tree = load_tree(self.path, kind="checkpoint")
+        _require_same_run(self.path, tree["identity"], self.identity)
+        return tree
 
 
 def _device(module: nn.Module) -> torch.device:
