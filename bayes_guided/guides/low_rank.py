@@ -1,0 +1,96 @@
+"""Low rank plus diagonal per group: the weights of a group are correlated in a few directions."""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from bayes_guided.analysis.gaussian_posterior import GaussianPosterior, LowRankGaussian
+from bayes_guided.analysis.structured_posterior import BlockGaussian
+from bayes_guided.architecture import Architecture
+from bayes_guided.exceptions import ConfigError
+
+from .base import LOG_UNIT_ENTROPY, START_SD, Guide, Weights, check_start_sd, standard_normal
+
+
+class LowRank(Guide):
+    """q(rows of a group) = N(m, diag(s^2) + F F'), F of `rank` columns over all weights of the group; the rest likewise.
+
+    Groups are independent of each other and of the rest.
+    """
+
+    family = "low_rank"
+    independent = False
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        start: Weights,
+        *,
+        sd: float = START_SD,
+        rank: int = 8,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        """Means at `start`; each weight has standard deviation `sd`, half of its variance in the random factor.
+
+        F starts at random, from `generator`, since F = 0 is a stationary point of the ELBO.
+
+        Raises:
+            ConfigError: if `sd` is not positive and finite, or `rank` less than 1.
+        """
+        super().__init__(architecture, start)
+        check_start_sd(sd)
+        if rank < 1:
+            raise ConfigError(f"rank={rank}: give at least 1; mean_field has no correlations.")
+        self.rank = rank
+        half = sd / math.sqrt(2)
+        self._log_sds = nn.ParameterList([torch.full_like(mean, math.log(half)) for mean in self._means])
+        factors = [standard_normal((mean.numel(), rank), mean, generator) * half / math.sqrt(rank) for mean in self._means]
+        self._factors = nn.ParameterList(factors)
+
+    @property
+    def settings(self) -> dict[str, int]:
+        """The rank."""
+        return {"rank": self.rank}
+
+    @property
+    def sds(self) -> Weights:
+        """Marginal standard deviations."""
+        parts = zip(self._log_sds, self._factors, strict=True)
+        variances = [(2 * log_sd).exp() + factor.square().sum(dim=1).view_as(log_sd) for log_sd, factor in parts]
+        return self._weights([variance.sqrt() for variance in variances])
+
+    def entropy(self) -> Float[Tensor, ""]:
+        """By the matrix determinant lemma."""
+        parts = [
+            log_sd.sum() + 0.5 * _capacitance(log_sd, factor).logdet() + log_sd.numel() * LOG_UNIT_ENTROPY
+            for log_sd, factor in zip(self._log_sds, self._factors, strict=True)
+        ]
+        return torch.stack(parts).sum()
+
+    def rsample(self, n: int, generator: torch.Generator | None = None) -> Weights:
+        """Means plus independent noise plus noise along the factor."""
+        draws = []
+        for mean, log_sd, factor, noise in zip(
+            self._means, self._log_sds, self._factors, self._noise(n, generator), strict=True
+        ):
+            along = standard_normal((n, self.rank), mean, generator) @ factor.T
+            draws.append(mean + log_sd.exp() * noise + along.reshape(noise.shape))
+        return self._weights(draws)
+
+    @torch.no_grad()
+    def posterior(self) -> GaussianPosterior:
+        """Independent blocks, each of low rank plus diagonal."""
+        blocks = [
+            LowRankGaussian(mean.flatten(), (2 * log_sd.double()).exp().flatten(), factor.detach())
+            for mean, log_sd, factor in zip(self._means, self._log_sds, self._factors, strict=True)
+            if mean.numel()
+        ]
+        return BlockGaussian(blocks)
+
+
+def _capacitance(log_sd: Float[Tensor, "..."], factor: Float[Tensor, "weights rank"]) -> Float[Tensor, "rank rank"]:
+    """I + F' diag(s^-2) F."""
+    scaled = factor * torch.exp(-log_sd.reshape(-1, 1))
+    return scaled.T @ scaled + torch.eye(factor.shape[1], dtype=factor.dtype, device=factor.device)

@@ -1,0 +1,31 @@
+"""Rows as the network's parameters: the values and gradients of `Architecture.parameters`."""
+
+import pytest
+import torch
+
+from bayes_guided.architecture import Architecture
+from bayes_guided.guides import Weights, network_parameters
+from tests.infer.problems import ConvNet, built
+
+from .guided_weights import small_net, weights_of
+
+
+@pytest.mark.parametrize("kind", ["mlp", "conv"])
+def test_same_values_and_gradients_as_the_architecture(kind):
+    net = small_net() if kind == "mlp" else built(ConvNet).double()
+    example = torch.zeros(2, 3) if kind == "mlp" else torch.zeros(2, 1, 6, 6)
+    architecture = Architecture.from_module(net, example.double())
+    start = weights_of(architecture, net)
+    leaves = [value.clone().requires_grad_() for value in (*start.rows.values(), start.rest)]
+    weights = Weights(dict(zip(start.rows, leaves[:-1], strict=True)), leaves[-1])
+    expected, got = architecture.parameters(weights.rows, weights.rest), network_parameters(architecture, weights)
+    assert list(got) == list(architecture.parameter_shapes)
+    pulls = {name: torch.randn_like(value) for name, value in expected.items()}
+
+    def gradients(values):
+        return torch.autograd.grad(sum((values[name] * pull).sum() for name, pull in pulls.items()), leaves)
+
+    for name in expected:
+        assert torch.equal(got[name], expected[name])
+    for one, other in zip(gradients(got), gradients(expected), strict=True):
+        assert torch.equal(one, other)
