@@ -1,0 +1,149 @@
+"""The posterior density of all weights as a function of one flat vector: what Markov chains walk on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import pyro
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from bayes_guided.architecture import Architecture
+from bayes_guided.likelihoods import Likelihood, Normal
+from bayes_guided.priors.guided import GuidedPrior
+from bayes_guided.types import Masks
+
+
+@dataclass(frozen=True, eq=False)
+class WeightSpace:
+    """Where everything lies in the vector: the rows of every group, the rest, and the log of a learned noise scale.
+
+    `base` is the vector of the network and likelihood as they are; `free` are the places that may move, which leaves out
+    frozen parameters.
+    """
+
+    architecture: Architecture
+    base: Float[Tensor, "weights"]
+    free: Int[Tensor, "free"]
+    learned_noise: bool
+
+    @classmethod
+    def of(cls, architecture: Architecture, net: nn.Module, likelihood: Likelihood) -> "WeightSpace":
+        """The space of this network's weights and this likelihood's noise."""
+        parameters = {name: parameter.detach() for name, parameter in net.named_parameters()}
+        trained = {
+            name: torch.full_like(parameter, float(parameter.requires_grad)) for name, parameter in net.named_parameters()
+        }
+        log_scale = likelihood.log_scale if isinstance(likelihood, Normal) else None
+        noise = [] if log_scale is None else [log_scale.detach().to(next(iter(parameters.values()))).reshape(1)]
+        base = torch.cat([_flat(architecture, parameters), *noise])
+        moves = torch.cat([_flat(architecture, trained), *(torch.ones_like(part) for part in noise)])
+        return cls(architecture, base, moves.nonzero().flatten(), log_scale is not None)
+
+    @cached_property
+    def places(self) -> dict[str, slice]:
+        """Each group's part of the vector."""
+        found, start = {}, 0
+        for group in self.architecture.groups:
+            found[group.name] = slice(start, start + group.size * group.row_dim)
+            start = found[group.name].stop
+        return found
+
+    def rows(self, vector: Float[Tensor, "*draws weights"]) -> dict[str, Float[Tensor, "*draws _ _"]]:
+        """The rows in the vector, (..., units, row) per group: views."""
+        return {
+            group.name: vector[..., self.places[group.name]].unflatten(-1, (group.size, group.row_dim))
+            for group in self.architecture.groups
+        }
+
+    def rest(self, vector: Float[Tensor, "*draws weights"]) -> Float[Tensor, "*draws rest"]:
+        """The weights in no row: a view."""
+        start = sum(group.size * group.row_dim for group in self.architecture.groups)
+        return vector[..., start : start + self.architecture.rest_size]
+
+    def log_noise(self, vector: Float[Tensor, "*draws weights"]) -> Float[Tensor, "*draws"] | None:
+        """The log of the noise scale, None where the noise is known."""
+        return vector[..., -1] if self.learned_noise else None
+
+    def whole(self, free: Float[Tensor, "free"]) -> Float[Tensor, "weights"]:
+        """The vector with these values at the free places, differentiably."""
+        return free if len(free) == len(self.base) else self.base.index_copy(0, self.free, free)
+
+
+class Posterior:
+    """Log prior and log likelihood of the whole data set at a vector of `space`, up to one constant, in nats.
+
+    The network runs in evaluation mode: dropout is off, and batch norm uses the statistics that the network came with. The
+    density is with respect to the *log* of a learned noise scale.
+    """
+
+    def __init__(self, net: nn.Module, prior: GuidedPrior, likelihood: Likelihood, inputs: Tensor, targets: Tensor) -> None:
+        """`net` and `likelihood` are kept and not changed; neither is Pyro's global store."""
+        self.space = WeightSpace.of(prior.architecture, net, likelihood)
+        self.prior, self.inputs, self.targets = prior, inputs, targets
+        self._case = _Case(net, likelihood).eval()
+        self._buffers = {name: buffer.detach() for name, buffer in self._case.named_buffers()}
+        # Built once, and without checks: a diverging trajectory may pass through infinite weights.
+        with pyro.validation_enabled(False):
+            self._rows = {name: prior.distribution(name, self.space.base) for name in prior.row_priors}
+            self._rest = prior.rest_distribution(self.space.base) if prior.architecture.rest_size else None
+
+    def log_prob(self, vector: Float[Tensor, "weights"]) -> Float[Tensor, ""]:
+        """Log prior plus log likelihood."""
+        rows = [density.sum() for density in self.log_rows(vector).values()]
+        return torch.stack([*rows, self.log_others(vector), self.log_likelihood(vector)]).sum()
+
+    def sample_prior(self) -> Float[Tensor, "weights"]:
+        """A vector drawn from the prior, from torch's generator."""
+        parts = [density.sample().flatten() for density in self._rows.values()]
+        parts += [] if self._rest is None else [self._rest.sample()]
+        like = self.space.base
+        parts += [torch.randn(1, dtype=like.dtype, device=like.device)] if self.space.learned_noise else []
+        return torch.cat(parts)
+
+    def log_rows(self, vector: Float[Tensor, "weights"]) -> dict[str, Float[Tensor, "_"]]:
+        """Log prior density of every row, (units,) per group."""
+        return {name: self._rows[name].log_prob(rows) for name, rows in self.space.rows(vector).items()}
+
+    def log_others(self, vector: Float[Tensor, "weights"]) -> Float[Tensor, ""]:
+        """Log prior density of the rest and of the log noise scale."""
+        total = vector.new_zeros(()) if self._rest is None else self._rest.log_prob(self.space.rest(vector))
+        log_noise = self.space.log_noise(vector)
+        if log_noise is None:
+            return total
+        # The penalty is minus the log density in the scale; its Jacobian turns that into one in the scale's logarithm.
+        penalty = functional_call(self._case, {"likelihood.log_scale": log_noise}, (None, None))
+        return total - penalty + log_noise
+
+    def log_likelihood(self, vector: Float[Tensor, "weights"], masks: Masks | None = None) -> Float[Tensor, ""]:
+        """Log likelihood of all cases; the rows of units that `masks` leave out count as zero."""
+        rows: Mapping[str, Tensor] = self.space.rows(vector)
+        if masks is not None:
+            rows = {name: row * masks[name].unsqueeze(-1) for name, row in rows.items()}
+        parameters = self.space.architecture.parameters(rows, self.space.rest(vector))
+        values = {f"network.{name}": value for name, value in parameters.items()} | self._buffers
+        log_noise = self.space.log_noise(vector)
+        if log_noise is not None:
+            values["likelihood.log_scale"] = log_noise
+        return functional_call(self._case, values, (self.inputs, self.targets))
+
+
+class _Case(nn.Module):
+    """Network and likelihood as one module, whose parameters a functional call can replace together."""
+
+    def __init__(self, network: nn.Module, likelihood: Likelihood) -> None:
+        super().__init__()
+        self.network, self.likelihood = network, likelihood
+
+    def forward(self, inputs: Tensor | None, targets: Tensor | None) -> Float[Tensor, ""]:
+        """Log likelihood of the cases; without cases, the penalty on the likelihood's own parameters."""
+        if inputs is None:
+            return self.likelihood.penalty()
+        return self.likelihood.log_prob(self.network(inputs), targets).sum()
+
+
+def _flat(architecture: Architecture, parameters: Mapping[str, Tensor]) -> Float[Tensor, "weights"]:
+    rows = [row.flatten() for row in architecture.rows(parameters).values()]
+    return torch.cat([*rows, architecture.rest_vector(parameters)])
