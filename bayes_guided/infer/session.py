@@ -15,6 +15,7 @@ from bayes_guided.files import digest
 from bayes_guided.infer.batches import Batches, Data, as_batches
 from bayes_guided.infer.checkpoint import Checkpoints
 from bayes_guided.infer.history import History
+from bayes_guided.infer.processes import current_processes
 from bayes_guided.infer.threads import threads_for
 from bayes_guided.infer.training import Objective, Plan, train
 from bayes_guided.likelihoods import Categorical, Likelihood, likelihood_to_json
@@ -60,7 +61,7 @@ class Session:
         progress: bool | None,
         settings: dict[str, Any],
     ) -> "Session":
-        """Checks and copies what a fit is given.
+        """Checks and copies what a fit is given; of several `processes`, the first one's weights and seed hold for all.
 
         `settings` are all other arguments of the fit that decide what it computes, as JSON values: with prior, data, starting
         weights and seed they are the identity of its checkpoints.
@@ -74,8 +75,12 @@ class Session:
         device, dtype = torch.device(device), next(net.parameters()).dtype
         batches = as_batches(data, batch_size, device, dtype)
         held_out = None if validation is None else as_batches(validation, batch_size, device, dtype)
+        net = copy.deepcopy(net).to(device)
         likelihood = copy.deepcopy(Categorical() if likelihood is None else likelihood).to(device)
-        seed = _seed(seed)
+        processes = current_processes()
+        processes.same_start(net)
+        processes.same_start(likelihood)
+        seed = processes.agree(_seed(seed), device)
         checkpoints = None
         if checkpoint is not None:
             identity = {
@@ -90,7 +95,7 @@ class Session:
                 "validation": None if held_out is None else held_out.digest(),
             }
             checkpoints = Checkpoints(Path(checkpoint), identity, steps=checkpoint_steps, seconds=checkpoint_seconds)
-        return cls(copy.deepcopy(net).to(device), prior, likelihood, batches, held_out, seed, checkpoints, progress)
+        return cls(net, prior, likelihood, batches, held_out, seed, checkpoints, progress)
 
     def train(
         self, objective: Objective, plan: Plan, *, label: str, seed: int | None = None, members: int = 1, **settings: Any

@@ -16,6 +16,7 @@ from bayes_guided.infer.batches import Batches
 from bayes_guided.infer.checkpoint import Checkpoint, Position
 from bayes_guided.infer.generators import generator_states, seeded_generators, set_generator_states
 from bayes_guided.infer.history import Epoch, History
+from bayes_guided.infer.processes import Processes, current_processes
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def train(
     """Trains to the plan's end, from the checkpoint if it holds this run; the same seed gives the same bits.
 
     The global generators are lent: the caller's are as they were. `progress` shows a bar, named `label`; by default in a
-    terminal only.
+    terminal only. Where torch.distributed has several processes (`processes`), each calls this with the same arguments.
 
     Raises:
         DivergedError: if the loss or a weight becomes NaN or infinite; the last checkpoint stays.
@@ -104,20 +105,24 @@ def train(
         RunFolderError: if the checkpoint cannot be written; the last one stays.
         CollapseError: as `Objective.end_epoch`.
     """
+    processes = current_processes()
     with torch.enable_grad(), seeded_generators(seed, batches.device):
         saved = None if checkpoint is None else checkpoint.load(objective.module, objective.optimizer)
+        processes.wait()  # nobody writes a checkpoint before all have read it
         position, history = saved or (Position(), History())
         total = plan.epochs * batches.per_epoch
-        with _bar(label, total, position.steps(batches.per_epoch), progress) as bar:
+        writer = checkpoint if processes.is_first else None
+        with _bar(label, total, position.steps(batches.per_epoch), progress if processes.is_first else False) as bar:
             while position.epoch < plan.epochs:
-                _train_epoch(objective, batches, plan, position, history, checkpoint, bar)
+                _train_epoch(objective, batches, plan, position, history, writer, bar, processes)
+                processes.same_buffers(objective.module)
                 _require_finite_weights(objective.module, position)
                 record = objective.end_epoch(*position.means())
                 history = history.then(record)
                 position.next_epoch()
                 bar.set_postfix(_summary(record))
-                if checkpoint is not None and position.epoch == plan.epochs:
-                    checkpoint.save(objective.module, objective.optimizer, position, history)
+                if writer is not None and position.epoch == plan.epochs:
+                    writer.save(objective.module, objective.optimizer, position, history)
     return history
 
 
@@ -129,16 +134,19 @@ def _train_epoch(
     history: History,
     checkpoint: Checkpoint | None,
     bar: tqdm,
+    processes: Processes,
 ) -> None:
     optimizer = objective.optimizer
-    for inputs, targets in _remaining(batches, position):
+    for batch in _remaining(batches, position):
+        inputs, targets = processes.share(*batch)
         plan.apply(optimizer, position.steps(batches.per_epoch), batches.per_epoch)
         optimizer.zero_grad(set_to_none=True)
         losses = objective.batch_loss(inputs, targets)
         _require_finite_loss(losses.loss, position)
         losses.loss.backward()
+        nll, error, cases = processes.average(objective.module.parameters(), losses.nll, losses.error, len(inputs))
         optimizer.step()
-        position.advance(len(inputs), losses.nll, losses.error)
+        position.advance(cases, nll, error)
         bar.update()
         if checkpoint is not None and checkpoint.is_due(position.steps(batches.per_epoch)):
             _require_finite_weights(objective.module, position)
