@@ -1,0 +1,136 @@
+"""q(m) over one set of units: what every family can do, and the product of Bernoullis."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn.functional import logsigmoid
+
+from bayes_guided.guides.hard_concrete import hard_concrete
+from bayes_guided.priors.unit_tree import log_poisson_binomial
+
+SPEED = 10.0
+"""Nats of log odds per unit of a parameter: Adam moves a parameter by its learning rate, which is made for weights."""
+
+START = 3.0
+"""Log odds of presence at which every family starts. Near 1, since an absent unit gets no gradient from the data and would
+have to be found by chance (P28); and below the values where sigmoid'(x) is so small that the data could not move it."""
+
+
+class InclusionLaw(nn.Module, ABC):
+    """A trainable law over masks (units,) of the unprotected units of one group, or of several side by side.
+
+    Parameters and results are float64 on the module's device; log probabilities and entropies in nats. Densities, log odds,
+    entropies and relaxed gates are differentiable in the parameters.
+    """
+
+    units: int
+    """Number of units."""
+
+    @abstractmethod
+    def log_prob(self, masks: Bool[Tensor, "samples units"]) -> Float[Tensor, "samples"]:
+        """Log probabilities of masks that have positive probability."""
+
+    @abstractmethod
+    def log_odds(self) -> Float[Tensor, "units"]:
+        """log P(m_u = 1) - log P(m_u = 0), right in both tails."""
+
+    @abstractmethod
+    def log_width_law(self) -> Float[Tensor, "widths"]:
+        """Log probabilities of 0, 1, ..., U present units."""
+
+    @abstractmethod
+    def entropy(self) -> Float[Tensor, ""]:
+        """Entropy of the mask."""
+
+    @abstractmethod
+    def sample(self, n: int, generator: torch.Generator | None) -> Bool[Tensor, "samples units"]:
+        """`n` masks drawn independently; `generator` lives on the CPU."""
+
+    @abstractmethod
+    def relaxed(self, n: int) -> Float[Tensor, "samples units"]:
+        """`n` draws of gates in [0, 1] in place of masks, with P(gate_u > 0) = P(m_u = 1)."""
+
+    @property
+    @abstractmethod
+    def num_masks(self) -> int:
+        """How many masks have positive probability."""
+
+    @abstractmethod
+    def every_mask(self) -> Bool[Tensor, "samples units"]:
+        """All masks of positive probability, on the module's device."""
+
+    @abstractmethod
+    def mode(self) -> Bool[Tensor, "units"]:
+        """The mask of largest probability, on the module's device."""
+
+    @abstractmethod
+    def jitter(self, sd: float) -> None:
+        """Moves the law at random, by log odds of standard deviation `sd`: another start."""
+
+    def survival(self) -> Float[Tensor, "units"]:
+        """P(m_u = 1)."""
+        return torch.sigmoid(self.log_odds())
+
+
+class BernoulliInclusion(InclusionLaw):
+    """Every unit is present or not, independently of the others."""
+
+    def __init__(self, units: int) -> None:
+        """All units start with the log odds START."""
+        super().__init__()
+        self.units = units
+        self.parameter = nn.Parameter(torch.full((units,), START / SPEED, dtype=torch.float64))
+
+    def log_odds(self) -> Float[Tensor, "units"]:
+        """The logits themselves."""
+        return SPEED * self.parameter
+
+    def log_prob(self, masks: Bool[Tensor, "samples units"]) -> Float[Tensor, "samples"]:
+        """Sum over units."""
+        odds = self.log_odds()
+        return torch.where(masks, logsigmoid(odds), logsigmoid(-odds)).sum(dim=1)
+
+    def log_width_law(self) -> Float[Tensor, "widths"]:
+        """Poisson-binomial law (P15), without gradient."""
+        odds = self.log_odds().detach()
+        return torch.from_numpy(log_poisson_binomial(odds.cpu().numpy())).to(odds.device)
+
+    def entropy(self) -> Float[Tensor, ""]:
+        """Sum of binary entropies."""
+        odds = self.log_odds()
+        p = torch.sigmoid(odds)
+        return -(p * logsigmoid(odds) + (1 - p) * logsigmoid(-odds)).sum()
+
+    def sample(self, n: int, generator: torch.Generator | None) -> Bool[Tensor, "samples units"]:
+        """Independent draws."""
+        uniform = torch.rand(n, self.units, dtype=torch.float64, generator=generator)
+        return uniform.to(self.parameter.device) < self.survival()
+
+    def relaxed(self, n: int) -> Float[Tensor, "samples units"]:
+        """One hard-concrete gate per unit."""
+        return hard_concrete(self.log_odds(), n)
+
+    @property
+    def num_masks(self) -> int:
+        """2^U."""
+        return 2**self.units
+
+    def every_mask(self) -> Bool[Tensor, "samples units"]:
+        """All masks, the first unit changing fastest."""
+        return every_subset(self.units).to(self.parameter.device)
+
+    def mode(self) -> Bool[Tensor, "units"]:
+        """The units that are rather present than absent."""
+        return self.parameter.detach() > 0
+
+    @torch.no_grad()
+    def jitter(self, sd: float) -> None:
+        """Normal noise on every logit."""
+        self.parameter += sd / SPEED * torch.randn(self.units, dtype=torch.float64).to(self.parameter.device)
+
+
+def every_subset(units: int) -> Bool[Tensor, "samples units"]:
+    """All 2^units masks, the first unit changing fastest."""
+    return (torch.arange(2**units)[:, None] >> torch.arange(units)) % 2 == 1
