@@ -1,5 +1,6 @@
 """Bayesian model selection over sub-architectures of neural networks, with guided priors."""
 
+from . import comparison as comparison
 from . import datasets as datasets
 from . import distributions as distributions
 from . import guidance as guidance
@@ -15,6 +16,8 @@ from .architecture import Architecture as Architecture
 from .architecture import SubArchitecture as SubArchitecture
 from .architecture import UnitGroup as UnitGroup
 from .architecture import reduce as reduce
+from .comparison import Comparison as Comparison
+from .comparison import compare as compare
 from .infer import MAPFit as MAPFit
 from .infer import fit_map as fit_map
 from .infer import load_fit as load_fit

@@ -1,0 +1,73 @@
+"""The posterior over models under one reading, as far as a fit tells it: marginals, and joint draws where units depend."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from bayes_guided.exceptions import ReadingError
+from bayes_guided.infer import Fit, MAPFit
+from bayes_guided.priors import IndependentInclusion
+from bayes_guided.types import UnitValues
+
+from .capabilities import KnowsIndependence
+from .pairing import Pair
+
+AT_A_TIME = 2**24
+"""Weights drawn at a time, so that a large network's draws do not fill the memory."""
+
+CERTAIN = 700.0
+"""Log odds at which a unit counts as certain: nearer to certainty, neither probability changes in double precision."""
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """What a fit says of the models.
+
+    `survival` (fractions) and `log_odds` (nats) are per unit; `interval` are ends for `survival`, or None. `masks` are joint
+    draws, (draws, units) per group, or None with the `refusal` that says why. `independent` is the whole law where units are
+    independent; else None, and the product of the marginals would mislead (P15).
+    """
+
+    survival: UnitValues
+    log_odds: UnitValues
+    interval: tuple[UnitValues, UnitValues] | None
+    independent: IndependentInclusion | None
+    masks: Mapping[str, Bool[Tensor, "draws _"]] | None
+    refusal: str = ""
+
+
+def posterior_of(pair: Pair, draws: int, level: float, generator: torch.Generator) -> Posterior:
+    """The fit's side of a pair."""
+    fit, known = pair.fit, {"tau": pair.tau, "curvature": pair.curvature}
+    survival = fit.unit_survival(pair.reading, **known)
+    log_odds = fit.unit_log_odds(pair.reading, **known)
+    interval = fit.survival_interval(pair.reading, **known, level=level)
+    if isinstance(fit, KnowsIndependence) and fit.independent_units(pair.reading):
+        law = _independent(fit, log_odds)
+        return Posterior(survival, log_odds, interval, law, law.sample(draws, generator))
+    try:
+        masks = _joint_draws(pair, draws, generator)
+    except ReadingError as refusal:  # the reading exists, its marginals are above: there are no joint models
+        return Posterior(survival, log_odds, interval, None, None, str(refusal))
+    return Posterior(survival, log_odds, interval, None, masks)
+
+
+def _independent(fit: Fit, log_odds: UnitValues) -> IndependentInclusion:
+    costs = {name: -odds.clamp(-CERTAIN, CERTAIN) for name, odds in log_odds.items()}
+    return IndependentInclusion(fit.architecture, costs, protected=fit.protected)
+
+
+def _joint_draws(pair: Pair, draws: int, generator: torch.Generator) -> dict[str, Bool[Tensor, "draws _"]]:
+    fit = pair.fit
+    if isinstance(fit, MAPFit):  # one point, whatever the number of draws
+        return {name: mask.expand(draws, -1) for name, mask in fit.masks(pair.reading, 1, generator=generator).items()}
+    weights = sum(group.size * group.row_dim for group in fit.architecture.groups) + fit.architecture.rest_size
+    at_a_time = max(1, AT_A_TIME // weights)
+    parts = [
+        fit.masks(pair.reading, min(at_a_time, draws - start), tau=pair.tau, curvature=pair.curvature, generator=generator)
+        for start in range(0, draws, at_a_time)
+    ]
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
