@@ -21,7 +21,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from bayes_guided.analysis.gaussian_posterior import GaussianPosterior, cholesky, log_det
+from bayes_guided.analysis.gaussian_posterior import GaussianPosterior
+from bayes_guided.analysis.symmetric_matrix import cholesky, log_det
 from bayes_guided.exceptions import ImproperPriorError, PosteriorError
 
 SCOPE = (
@@ -58,7 +59,7 @@ def removal_log_evidence(
         PosteriorError: if the index leaves the posterior's weights.
     """
     _require_density(log_prior_at_zero)
-    return _log_normal_at_zero(posterior.mean[removed], _marginal_factor(posterior, removed)) - log_prior_at_zero
+    return _log_normal_at_zero(*_marginal(posterior, removed), len(removed)) - log_prior_at_zero
 
 
 def unit_evidence(
@@ -75,10 +76,10 @@ def unit_evidence(
     evidence, gaps = torch.zeros(2, len(rows), dtype=torch.float64, device=posterior.mean.device)
     for unit, (row, density) in enumerate(zip(rows, log_prior_at_zero.tolist(), strict=True)):
         _require_density(density)
-        factor = _marginal_factor(posterior, row)
-        evidence[unit] = density - _log_normal_at_zero(posterior.mean[row], factor)
+        distance, log_det_covariance = _marginal(posterior, row)
+        evidence[unit] = density - _log_normal_at_zero(distance, log_det_covariance, len(row))
         if not factorised:
-            gaps[unit] = _gap(posterior, row, factor)
+            gaps[unit] = _gap(posterior, row, distance, log_det_covariance)
     return UnitEvidence(evidence, None if factorised else gaps, posterior.approximation)
 
 
@@ -91,7 +92,7 @@ def mean_field_gap(posterior: GaussianPosterior, weights: Int[Tensor, "removed"]
     Raises:
         CovarianceError: if a block is not positive definite.
     """
-    return _gap(posterior, weights, _marginal_factor(posterior, weights))
+    return _gap(posterior, weights, *_marginal(posterior, weights))
 
 
 def model_reduction(
@@ -116,7 +117,7 @@ def model_reduction(
             )
     change = reduced_precision.double() - prior_precision.double()
     mean = posterior.mean[weights]
-    covariance = _marginal_factor(posterior, weights)
+    covariance = cholesky(posterior.covariance_block(weights), "the weights' covariance")
     precision = torch.cholesky_inverse(covariance)
     reduced = cholesky(precision + change.diag(), "the weights' precision under the reduced prior")
     left, right = torch.linalg.solve_triangular(reduced, torch.stack([change * mean, precision @ mean], 1), upper=False).T
@@ -129,24 +130,27 @@ def normal_log_density_at_zero(precision: Float[Tensor, "units row"]) -> Float[T
     return 0.5 * (precision.double() / (2 * math.pi)).log().sum(dim=1)
 
 
-def _marginal_factor(posterior: GaussianPosterior, weights: Int[Tensor, "some"]) -> Float[Tensor, "some some"]:
-    return cholesky(posterior.covariance_block(weights), "the weights' covariance")
+def _marginal(posterior: GaussianPosterior, weights: Int[Tensor, "some"]) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """mean' covariance^-1 mean and log |covariance| of these weights."""
+    distance, log_det_covariance = posterior.covariance_matrix(weights).inverse_gram(posterior.mean[weights][:, None])
+    return distance[0, 0], log_det_covariance
 
 
-def _gap(posterior: GaussianPosterior, weights: Int[Tensor, "some"], factor: Float[Tensor, "some some"]) -> Float[Tensor, ""]:
-    """The mean-field gap from the Cholesky factor of the weights' covariance."""
-    mean = posterior.mean[weights]
-    precision = cholesky(posterior.precision_block(weights), "the weights' precision")
-    return 0.5 * (_distance(mean, factor) - (precision.T @ mean).square().sum() + log_det(precision) + log_det(factor))
+def _gap(
+    posterior: GaussianPosterior,
+    weights: Int[Tensor, "some"],
+    distance: Float[Tensor, ""],
+    log_det_covariance: Float[Tensor, ""],
+) -> Float[Tensor, ""]:
+    """The mean-field gap from the two numbers of `_marginal`."""
+    mean = posterior.mean[weights][:, None]
+    precision = posterior.precision_matrix(weights)
+    _, log_det_precision = precision.inverse_gram(mean[:, :0])
+    return 0.5 * (distance - precision.gram(mean)[0, 0] + log_det_precision + log_det_covariance)
 
 
-def _log_normal_at_zero(mean: Float[Tensor, "some"], factor: Float[Tensor, "some some"]) -> Float[Tensor, ""]:
-    return -0.5 * (_distance(mean, factor) + log_det(factor) + len(mean) * math.log(2 * math.pi))
-
-
-def _distance(mean: Float[Tensor, "some"], factor: Float[Tensor, "some some"]) -> Float[Tensor, ""]:
-    """mean' covariance^-1 mean from the covariance's Cholesky factor."""
-    return torch.linalg.solve_triangular(factor, mean[:, None], upper=False).square().sum()
+def _log_normal_at_zero(distance: Float[Tensor, ""], log_det_covariance: Float[Tensor, ""], count: int) -> Float[Tensor, ""]:
+    return -0.5 * (distance + log_det_covariance + count * math.log(2 * math.pi))
 
 
 def _require_density(log_prior_at_zero: float) -> None:

@@ -10,10 +10,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from bayes_guided.analysis.symmetric_matrix import Dense, SymmetricMatrix, cholesky, log_det
 from bayes_guided.exceptions import CovarianceError, PosteriorError
 
 Index = Int[Tensor, "some"]
 Vector = Float[Tensor, "weights"]
+Vectors = Float[Tensor, "vectors weights"]
 Block = Float[Tensor, "some some"]
 
 
@@ -39,31 +41,24 @@ class GaussianPosterior(ABC):
     def log_det_covariance(self) -> Float[Tensor, ""]:
         """log |covariance| of all weights, in nats; 0 if there are none."""
 
+    @abstractmethod
+    def times(self, vectors: Vectors) -> Vectors:
+        """The covariance times each vector."""
+
+    @abstractmethod
+    def draw(self, n: int, generator: torch.Generator) -> Vectors:
+        """`n` draws of all weights; the generator lives on the CPU."""
+
+    def covariance_matrix(self, index: Index) -> SymmetricMatrix:
+        """The marginal covariance of these weights in the form that is cheapest to invert."""
+        return Dense(self.covariance_block(index), "the weights' covariance")
+
+    def precision_matrix(self, index: Index) -> SymmetricMatrix:
+        """The block of the precision in the form that is cheapest to invert."""
+        return Dense(self.precision_block(index), "the weights' precision")
+
     def __len__(self) -> int:
         return len(self.mean)
-
-
-def cholesky(matrix: Float[Tensor, "some some"], name: str) -> Float[Tensor, "some some"]:
-    """The lower Cholesky factor in float64.
-
-    Raises:
-        CovarianceError: if the matrix is not positive definite to double precision, with its `name` and smallest eigenvalue.
-    """
-    factor, info = torch.linalg.cholesky_ex(matrix.double())
-    if int(info) == 0 and bool(torch.isfinite(factor).all()):
-        return factor
-    detail = "it holds NaN or infinite values"
-    if bool(torch.isfinite(matrix).all()):
-        detail = f"its smallest eigenvalue is {float(torch.linalg.eigvalsh(matrix.double())[0]):.3g}"
-    raise CovarianceError(
-        f"{name} is not positive definite: {detail}. Add the prior's precision, fit to a minimum, or use the GGN, which has "
-        "no negative eigenvalue."
-    )
-
-
-def log_det(factor: Float[Tensor, "some some"]) -> Float[Tensor, ""]:
-    """log determinant of a matrix from its Cholesky factor."""
-    return 2 * factor.diagonal().log().sum()
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +100,14 @@ class FullGaussian(GaussianPosterior):
         """The block of the inverse."""
         return self.precision[checked(index, self)][:, index]
 
+    def times(self, vectors: Vectors) -> Vectors:
+        """By a product."""
+        return vectors @ self.covariance
+
+    def draw(self, n: int, generator: torch.Generator) -> Vectors:
+        """By Cholesky."""
+        return self.mean + noise(n, self.mean, generator) @ cholesky(self.covariance, "the covariance").T
+
     def log_det_covariance(self) -> Float[Tensor, ""]:
         """By Cholesky."""
         return log_det(cholesky(self.covariance, "the covariance"))
@@ -138,6 +141,14 @@ class DiagonalGaussian(GaussianPosterior):
     def precision_block(self, index: Index) -> Block:
         """A diagonal matrix."""
         return self.sd[checked(index, self)].pow(-2).diag()
+
+    def times(self, vectors: Vectors) -> Vectors:
+        """Weight by weight."""
+        return vectors * self.sd.square()
+
+    def draw(self, n: int, generator: torch.Generator) -> Vectors:
+        """Weight by weight."""
+        return self.mean + noise(n, self.mean, generator) * self.sd
 
     def log_det_covariance(self) -> Float[Tensor, ""]:
         """A sum of logarithms."""
@@ -177,6 +188,15 @@ class LowRankGaussian(GaussianPosterior):
         half = torch.linalg.solve_triangular(self._capacitance(), scaled.T, upper=False)
         return self.diagonal[index].reciprocal().diag() - half.T @ half
 
+    def times(self, vectors: Vectors) -> Vectors:
+        """Through the factor."""
+        return vectors * self.diagonal + (vectors @ self.factor) @ self.factor.T
+
+    def draw(self, n: int, generator: torch.Generator) -> Vectors:
+        """The diagonal's and the factor's parts by themselves."""
+        shared = noise(n, self.factor[0], generator) @ self.factor.T
+        return self.mean + noise(n, self.mean, generator) * self.diagonal.sqrt() + shared
+
     def log_det_covariance(self) -> Float[Tensor, ""]:
         """By the matrix determinant lemma."""
         return self.diagonal.log().sum() + log_det(self._capacitance())
@@ -198,6 +218,11 @@ def checked(index: Index, posterior: GaussianPosterior) -> Index:
             f"the posterior has weights 0 to {size - 1}; the index runs from {int(index.min())} to {int(index.max())}."
         )
     return index
+
+
+def noise(n: int, like: Vector, generator: torch.Generator) -> Vectors:
+    """`n` vectors of standard normal draws, as long as `like`, on its device."""
+    return torch.randn(n, len(like), dtype=torch.float64, generator=generator).to(like.device)
 
 
 def _require_positive(values: Tensor, name: str) -> None:

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from bayes_guided.analysis.gaussian_posterior import Block, GaussianPosterior, Index, Vector, checked
+from bayes_guided.analysis.gaussian_posterior import Block, GaussianPosterior, Index, Vector, Vectors, checked, noise
+from bayes_guided.analysis.symmetric_matrix import Spectral, SymmetricMatrix
 from bayes_guided.exceptions import CovarianceError, ImproperPriorError, PosteriorError
 
 
@@ -50,15 +51,14 @@ class KroneckerGaussian(GaussianPosterior):
 
     def covariance_block(self, index: Index) -> Block:
         """Assembled from one block per pair of outputs that the index touches."""
-        vectors, values, basis, rates = self._eigen
+        vectors, _, basis, _ = self._eigen
         output, column = self._places(index)
         block = torch.empty(len(index), len(index), dtype=self.mean.dtype, device=self.mean.device)
-        shrinkage = 1 / (1 + values[:, None] * rates)
         for first in output.unique().tolist():
             rows = (output == first).nonzero()[:, 0]
             for second in output.unique().tolist():
                 columns = (output == second).nonzero()[:, 0]
-                weight = (vectors[first] * vectors[second]) @ shrinkage
+                weight = (vectors[first] * vectors[second]) @ self._shrinkage
                 block[rows[:, None], columns] = (basis[column[rows]] * weight) @ basis[column[columns]].T
         return block
 
@@ -68,6 +68,34 @@ class KroneckerGaussian(GaussianPosterior):
         curvature = self.outputs[output][:, output] * self.inputs[column][:, column]
         return curvature + self.prior_precision[output].diag()
 
+    def covariance_matrix(self, index: Index) -> SymmetricMatrix:
+        """Of one output's whole row: diagonal in the eigenvectors of the input factor."""
+        output = self._whole_row(index)
+        if output is None:
+            return super().covariance_matrix(index)
+        vectors, _, basis, _ = self._eigen
+        return Spectral(basis, vectors[output].square() @ self._shrinkage)
+
+    def precision_matrix(self, index: Index) -> SymmetricMatrix:
+        """Of one output's whole row: diagonal in the eigenvectors of the input factor."""
+        output = self._whole_row(index)
+        if output is None:
+            return super().precision_matrix(index)
+        _, _, basis, rates = self._eigen
+        return Spectral(basis, self.outputs[output, output] * rates + self.prior_precision[output])
+
+    def times(self, vectors: Vectors) -> Vectors:
+        """In the eigenvectors."""
+        outer, _, basis, _ = self._eigen
+        layers = vectors.reshape(-1, len(self.outputs), len(self.inputs))
+        return (outer @ ((outer.T @ layers @ basis) * self._shrinkage) @ basis.T).flatten(1)
+
+    def draw(self, n: int, generator: torch.Generator) -> Vectors:
+        """In the eigenvectors."""
+        outer, _, basis, _ = self._eigen
+        normal = noise(n, self.mean, generator).reshape(n, len(self.outputs), len(self.inputs))
+        return self.mean + (outer @ (normal * self._shrinkage.sqrt()) @ basis.T).flatten(1)
+
     def log_det_covariance(self) -> Float[Tensor, ""]:
         """From the eigenvalues."""
         _, values, _, rates = self._eigen
@@ -76,6 +104,22 @@ class KroneckerGaussian(GaussianPosterior):
     def _places(self, index: Index) -> tuple[Index, Index]:
         width = len(self.inputs)
         return checked(index, self) // width, index % width
+
+    def _whole_row(self, index: Index) -> int | None:
+        """The output whose inputs the index runs over in order."""
+        width = len(self.inputs)
+        if len(index) != width or width == 0:
+            return None
+        checked(index, self)
+        start = int(index[0])
+        whole = start % width == 0 and torch.equal(index, torch.arange(start, start + width, device=index.device))
+        return start // width if whole else None
+
+    @cached_property
+    def _shrinkage(self) -> Float[Tensor, "out in"]:
+        """The covariance in the eigenvectors of both factors."""
+        _, values, _, rates = self._eigen
+        return 1 / (1 + values[:, None] * rates)
 
     @cached_property
     def _eigen(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -118,9 +162,37 @@ class BlockGaussian(GaussianPosterior):
         """Zero between blocks."""
         return self._assembled(index, lambda block, part: block.precision_block(part))
 
+    def covariance_matrix(self, index: Index) -> SymmetricMatrix:
+        """The block's own form where the index lies in one block."""
+        block, part = self._only_block(index)
+        return super().covariance_matrix(index) if block is None else block.covariance_matrix(part)
+
+    def precision_matrix(self, index: Index) -> SymmetricMatrix:
+        """The block's own form where the index lies in one block."""
+        block, part = self._only_block(index)
+        return super().precision_matrix(index) if block is None else block.precision_matrix(part)
+
+    def times(self, vectors: Vectors) -> Vectors:
+        """Block by block."""
+        parts = vectors.split([len(block) for block in self.blocks], dim=1)
+        return torch.cat([block.times(part) for block, part in zip(self.blocks, parts, strict=True)], dim=1)
+
+    def draw(self, n: int, generator: torch.Generator) -> Vectors:
+        """Block by block."""
+        return torch.cat([block.draw(n, generator) for block in self.blocks], dim=1)
+
     def log_det_covariance(self) -> Float[Tensor, ""]:
         """The sum over blocks."""
         return torch.stack([block.log_det_covariance() for block in self.blocks]).sum()
+
+    def _only_block(self, index: Index) -> tuple[GaussianPosterior | None, Index]:
+        checked(index, self)
+        start = 0
+        for block in self.blocks:
+            if len(index) > 0 and int(index.min()) >= start and int(index.max()) < start + len(block):
+                return block, index - start
+            start += len(block)
+        return None, index
 
     def _assembled(self, index: Index, piece: Callable[[GaussianPosterior, Index], Block]) -> Block:
         checked(index, self)
