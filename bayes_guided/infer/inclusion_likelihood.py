@@ -1,0 +1,151 @@
+"""The expected negative log likelihood over q(m) and q(rows | m), by three estimators of its gradient."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from bayes_guided.exceptions import ConfigError
+from bayes_guided.guides.base import Weights
+from bayes_guided.guides.inclusion_law import Inclusion
+from bayes_guided.guides.inclusion_prior import MAX_LISTED
+from bayes_guided.guides.noise import with_scale
+from bayes_guided.guides.spike_and_slab import SpikeAndSlabGuide
+from bayes_guided.likelihoods import Likelihood
+
+Gradient = Literal["enumeration", "widths", "hard_concrete"]
+"""How the likelihood's gradient reaches q(m).
+
+"enumeration": the sum over all models, exact. "widths": for every block of units in turn the sum over its masks, the other
+blocks drawn: unbiased. "hard_concrete": gates in [0, 1] in place of masks, with the same probability of 0: of little variance,
+but biased, since a unit may be half present in the likelihood while the prior charges P(gate > 0); where q(m) is tilted, the
+gates are also drawn independently of each other.
+"""
+
+_WORK = 1e9
+"""Multiply-accumulates per step up to which models are listed without being asked for."""
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnNetwork:
+    """Runs a network under many draws of its weights at once."""
+
+    net: nn.Module
+    likelihood: Likelihood
+
+    def nll(
+        self,
+        weights: Weights,
+        noise_scale: Float[Tensor, "draws"] | None,
+        guide: SpikeAndSlabGuide,
+        inputs: Tensor,
+        targets: Tensor,
+    ) -> tuple[Float[Tensor, "draws"], Float[Tensor, "draws"]]:
+        """Mean negative log likelihood (nats) and mean error of a batch, of every draw.
+
+        In one vmapped pass; networks with buffers, which batch norm would change in place, run draw by draw.
+        """
+        architecture = guide.prior.architecture
+
+        def one(rows: dict[str, Tensor], rest: Tensor, scale: Tensor | None) -> tuple[Tensor, Tensor]:
+            outputs = functional_call(self.net, architecture.parameters(rows, rest), (inputs,))
+            likelihood = self.likelihood if scale is None else with_scale(scale)
+            nll = -likelihood.log_prob(outputs, targets).mean()
+            return nll, likelihood.error(outputs.detach(), targets).mean()
+
+        rows = dict(weights.rows)
+        if next(self.net.buffers(), None) is None:
+            axes = (0, 0, None if noise_scale is None else 0)
+            return vmap(one, in_dims=axes, randomness="different")(rows, weights.rest, noise_scale)
+        scales = [None] * len(weights.rest) if noise_scale is None else list(noise_scale)
+        parts = [one({name: row[k] for name, row in rows.items()}, weights.rest[k], scales[k]) for k in range(len(scales))]
+        return torch.stack([nll for nll, _ in parts]), torch.stack([error for _, error in parts])
+
+
+@dataclass(frozen=True, eq=False)
+class ExpectedLikelihood:
+    """E_q of the mean negative log likelihood of a batch, and of the error."""
+
+    network: DrawnNetwork
+    guide: SpikeAndSlabGuide
+    gradient: Gradient
+
+    def __call__(
+        self, drawn: Weights, noise_scale: Float[Tensor, "draws"] | None, inputs: Tensor, targets: Tensor
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+        """Both means, the first differentiable; `drawn` are weights of all units as if present."""
+        inclusion, particles = self.guide.inclusion, len(drawn.rest)
+
+        def mean_nll(gates: list[Tensor]) -> tuple[Tensor, Tensor]:
+            """(particles, models) from gates (models, units) per block, for every particle."""
+            models = len(gates[0])
+            spread = Weights(
+                {name: row.repeat_interleave(models, dim=0) for name, row in drawn.rows.items()},
+                drawn.rest.repeat_interleave(models, dim=0),
+            )
+            filled = inclusion.complete([gate.to(drawn.rest).repeat(particles, 1) for gate in gates], 1.0)
+            scales = None if noise_scale is None else noise_scale.repeat_interleave(models)
+            nll, error = self.network.nll(self.guide.masked(spread, filled), scales, self.guide, inputs, targets)
+            return nll.reshape(particles, models).mean(dim=0).double(), error.reshape(particles, models).mean(dim=0).double()
+
+        if self.gradient == "enumeration":
+            masks = inclusion.every_model()
+            weight = inclusion.log_prob(masks).exp()
+            nll, error = mean_nll(masks)
+            return weight @ nll, weight.detach() @ error
+        if self.gradient == "widths":
+            return _block_by_block(inclusion, mean_nll)
+        gates = inclusion.complete([gate.to(drawn.rest) for gate in inclusion.relaxed(particles)], 1.0)
+        nll, error = self.network.nll(self.guide.masked(drawn, gates), noise_scale, self.guide, inputs, targets)
+        return nll.double().mean(), error.double().mean()
+
+
+def _block_by_block(inclusion: Inclusion, mean_nll) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """One block's masks summed out at a time, the others drawn ("local expectation gradients", [Titsias2015]).
+
+    Each block's sum estimates the whole expectation, so the value and the weights' gradient are their mean; the gradient
+    with respect to a block's own law comes from that block's sum alone.
+    """
+    laws, nlls, errors = inclusion.blocks(), [], []
+    for place, law in enumerate(laws):
+        own = law.every_mask()
+        others = [other.expand(len(own), -1) for other in inclusion.sample(1)]
+        nll, error = mean_nll([own if block == place else other for block, other in enumerate(others)])
+        weight = law.log_prob(own).exp()
+        nlls.append(weight.detach() @ nll / len(laws) + (weight - weight.detach()) @ nll.detach())
+        errors.append(weight.detach() @ error / len(laws))
+    return torch.stack(nlls).sum(), torch.stack(errors).sum()
+
+
+def choose_gradient(wanted: Gradient | None, inclusion: Inclusion, net: nn.Module, macs_per_batch: float) -> Gradient:
+    """The estimator asked for if it serves this network and this q(m); without a wish the one of least bias that is cheap.
+
+    That is "enumeration" for few models, else "widths" for few widths, else "hard_concrete".
+
+    Raises:
+        ConfigError: if the estimator asked for is unknown, would list more than MAX_LISTED models, or needs a network without
+            buffers.
+    """
+    listed = {"enumeration": inclusion.num_models, "widths": sum(law.num_masks for law in inclusion.blocks())}
+    buffers = next(net.buffers(), None) is not None
+    if wanted is None:
+        cheap = [name for name, models in listed.items() if models <= MAX_LISTED and models * macs_per_batch <= _WORK]
+        return "hard_concrete" if buffers or not cheap else cheap[0]  # pyright: ignore[reportReturnType]
+    if wanted == "hard_concrete":
+        return wanted
+    if wanted not in listed:
+        raise ConfigError(f'gradient={wanted!r}: give "enumeration", "widths" or "hard_concrete".')
+    if listed[wanted] > MAX_LISTED:
+        raise ConfigError(
+            f'gradient="{wanted}" would run {listed[wanted]:.3g} models for every batch, and the limit is {MAX_LISTED}; use '
+            'gradient="hard_concrete".'
+        )
+    if buffers:
+        raise ConfigError(
+            f'gradient="{wanted}" runs all models side by side, but this network has buffers (batch norm), which one model '
+            'would change for the others; use gradient="hard_concrete".'
+        )
+    return wanted
