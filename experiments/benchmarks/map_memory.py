@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 import bayes_guided as bg
+from experiments.benchmarks.large_nets import ResNet50
 
 STEPS, EPOCHS = 6, 2
 """Steps of an epoch and epochs: past the warm-up, and the record at an epoch's end counts too."""
@@ -54,6 +55,7 @@ CASES = {
     "lenet300, batch 128": Case(lambda: bg.nets.lenet300(), (128, 784)),
     "mlp 784-4096-4096-10, batch 128": Case(lambda: bg.nets.mlp(784, (4096, 4096), outputs=10), (128, 784)),
     "resnet20, batch 64": Case(lambda: bg.nets.resnet20(in_channels=1), (64, 1, 28, 28)),
+    "resnet50's size, batch 8": Case(lambda: ResNet50(classes=10), (8, 3, 96, 96)),
 }
 
 
