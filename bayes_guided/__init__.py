@@ -18,7 +18,9 @@ from .architecture import UnitGroup as UnitGroup
 from .architecture import reduce as reduce
 from .comparison import Comparison as Comparison
 from .comparison import compare as compare
+from .infer import EnsembleFit as EnsembleFit
 from .infer import MAPFit as MAPFit
+from .infer import fit_ensemble as fit_ensemble
 from .infer import fit_map as fit_map
 from .infer import load_fit as load_fit
 from .priors import CumulativeShrinkage as CumulativeShrinkage

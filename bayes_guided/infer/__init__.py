@@ -1,6 +1,8 @@
 """Inference: one signature for every method."""
 
 from .draws import Draws as Draws
+from .ensemble import fit_ensemble as fit_ensemble
+from .ensemble_fit import EnsembleFit as EnsembleFit
 from .evaluation import Evaluation as Evaluation
 from .fit import Fit as Fit
 from .history import Epoch as Epoch

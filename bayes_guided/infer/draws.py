@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
@@ -26,8 +26,8 @@ class Draws:
         """Number of draws."""
         return len(self.rest)
 
-    def __getitem__(self, which: slice) -> "Draws":
-        """The draws of a slice."""
+    def __getitem__(self, which: slice | Int[Tensor, "_"]) -> "Draws":
+        """The draws of a slice, or those at the positions of an index."""
         return Draws(
             {name: row[which] for name, row in self.rows.items()},
             self.rest[which],
