@@ -1,6 +1,7 @@
 """Variational families over all weights of a network."""
 
 from .base import Guide as Guide
+from .base import Moments as Moments
 from .base import Weights as Weights
 from .full import FullCovariance as FullCovariance
 from .gaussian import GuideName as GuideName
@@ -10,6 +11,5 @@ from .low_rank import LowRank as LowRank
 from .mean_field import MeanField as MeanField
 from .noise import LogNormalNoise as LogNormalNoise
 from .noise import noise_guide as noise_guide
-from .noise import with_scale as with_scale
-from .parameters import network_parameters as network_parameters
+from .parameters import NetworkParameters as NetworkParameters
 from .row_scale import RowScale as RowScale

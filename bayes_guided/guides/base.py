@@ -42,6 +42,15 @@ class Weights:
         return torch.cat([*(rows.flatten() for rows in self.rows.values()), self.rest])
 
 
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """What the ELBO needs of a Gaussian: marginal means and variances, and the entropy of all weights together in nats."""
+
+    means: Weights
+    variances: Weights
+    entropy: Float[Tensor, ""]
+
+
 class Guide(nn.Module, ABC):
     """A Gaussian q over all weights: the rows of every group and the rest."""
 
@@ -62,13 +71,23 @@ class Guide(nn.Module, ABC):
         return self._weights(list(self._means))
 
     @property
-    @abstractmethod
-    def sds(self) -> Weights:
-        """The marginal standard deviation of every weight, differentiable."""
+    def count(self) -> int:
+        """Number of weights."""
+        return sum(mean.numel() for mean in self._means)
 
     @abstractmethod
+    def moments(self) -> Moments:
+        """Marginal means and variances and the joint entropy, differentiable, computed together."""
+
+    @property
+    def sds(self) -> Weights:
+        """The marginal standard deviation of every weight."""
+        variances = self.moments().variances
+        return Weights({name: rows.sqrt() for name, rows in variances.rows.items()}, variances.rest.sqrt())
+
     def entropy(self) -> Float[Tensor, ""]:
-        """Differential entropy of all weights, nats, differentiable."""
+        """Differential entropy of all weights, nats."""
+        return self.moments().entropy
 
     @abstractmethod
     def rsample(self, n: int, generator: torch.Generator | None = None) -> Weights:

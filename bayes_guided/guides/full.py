@@ -10,7 +10,7 @@ from bayes_guided.analysis.gaussian_posterior import FullGaussian
 from bayes_guided.architecture import Architecture
 from bayes_guided.exceptions import ExactLimitError
 
-from .base import LOG_UNIT_ENTROPY, START_SD, Guide, Weights, check_start_sd, standard_normal
+from .base import LOG_UNIT_ENTROPY, START_SD, Guide, Moments, Weights, check_start_sd, standard_normal
 
 LARGEST = 2000
 """Weights beyond which a full covariance is refused: its factor and Adam's state are then 16 million numbers."""
@@ -31,7 +31,7 @@ class FullCovariance(Guide):
         """
         super().__init__(architecture, start)
         check_start_sd(sd)
-        count = sum(mean.numel() for mean in self._means)
+        count = self.count
         if count > LARGEST:
             raise ExactLimitError(
                 f'the guide "full" would hold a covariance of {count} weights; it serves up to {LARGEST}. Use "low_rank" or '
@@ -45,14 +45,10 @@ class FullCovariance(Guide):
         """L, differentiable."""
         return self._below.tril(-1) + self._log_diagonal.exp().diag()
 
-    @property
-    def sds(self) -> Weights:
-        """Marginal standard deviations: the norms of L's rows."""
-        return self._split(torch.linalg.vector_norm(self.factor, dim=1))
-
-    def entropy(self) -> Float[Tensor, ""]:
-        """log det L, and half a log(2 pi e) for each weight."""
-        return self._log_diagonal.sum() + len(self._log_diagonal) * LOG_UNIT_ENTROPY
+    def moments(self) -> Moments:
+        """Variances are the squared norms of L's rows; the entropy is log det L, and half a log(2 pi e) for each weight."""
+        variances = self._split(self.factor.square().sum(dim=1))
+        return Moments(self.means, variances, self._log_diagonal.sum() + self.count * LOG_UNIT_ENTROPY)
 
     def rsample(self, n: int, generator: torch.Generator | None = None) -> Weights:
         """Means plus L times noise."""

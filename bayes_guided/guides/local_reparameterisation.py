@@ -25,54 +25,85 @@ from bayes_guided.nn.modes import evaluating
 _VARIANCE = "_variance"
 
 
-class _Local:
-    """A layer with a variance for each parameter; without one it is the plain layer."""
+class LocalLinear(nn.Linear):
+    """A linear layer with variances of its parameters; without them it is the plain layer."""
+
+    weight_variance: Tensor | None
+    bias_variance: Tensor | None
+
+    def forward(self, input: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        """A draw of the layer's outputs."""
+        if self.weight_variance is None:
+            return nn.functional.linear(input, self.weight, self.bias)
+        return _DrawnLinear.apply(input, self.weight, self.bias, self.weight_variance, self.bias_variance)
+
+
+class _DrawnLinear(torch.autograd.Function):
+    """W x + b + sd * noise, sd^2 = V x^2 + v.
+
+    The weights are views of rows that hold the bias too. For such strided matrices torch's own backward pass gives transposed
+    gradients, whose copies into the rows cost as much as the products.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor | None, spread: Tensor, shift: Tensor | None) -> Tensor:
+        cases = inputs.reshape(-1, inputs.shape[-1])
+        squares = cases.square()
+        sd = _sd(nn.functional.linear(squares, spread, shift))
+        noise = torch.randn_like(sd)
+        ctx.save_for_backward(cases, squares, weight, spread, noise, sd)
+        ctx.shape, ctx.has_bias = inputs.shape, bias is not None
+        drawn = torch.addcmul(nn.functional.linear(cases, weight, bias), sd, noise)
+        return drawn.reshape(*inputs.shape[:-1], -1)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        cases, squares, weight, spread, noise, sd = ctx.saved_tensors
+        mean = gradients[0].reshape(len(cases), -1)
+        variance = mean * noise / (2 * sd)
+        back = None
+        if ctx.needs_input_grad[0]:
+            back = torch.addcmul(mean @ weight, cases, variance @ spread, value=2).reshape(ctx.shape)
+        biases = (mean.sum(dim=0), variance.sum(dim=0)) if ctx.has_bias else (None, None)
+        return back, mean.T @ cases, biases[0], variance.T @ squares, biases[1]
+
+
+class _LocalConv:
+    """A convolution with variances of its parameters; without them it is the plain layer."""
 
     weight: Tensor
     bias: Tensor | None
     weight_variance: Tensor | None
     bias_variance: Tensor | None
 
-    def _map(self, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        raise NotImplementedError
-
-    def forward(self, inputs: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    def forward(self, input: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """A draw of the layer's outputs."""
-        mean = self._map(inputs, self.weight, self.bias)
+        mean = self._conv_forward(input, self.weight, self.bias)
         if self.weight_variance is None:
             return mean
-        variance = self._map(inputs.square(), self.weight_variance, self.bias_variance)
-        # All inputs of a layer may be 0, where the square root has no gradient.
-        sd = variance.clamp(min=torch.finfo(variance.dtype).tiny).sqrt()
+        sd = _sd(self._conv_forward(input.square(), self.weight_variance, self.bias_variance))
         return torch.addcmul(mean, sd, torch.randn_like(sd))
 
-
-class LocalLinear(_Local, nn.Linear):
-    """A linear layer."""
-
-    def _map(self, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        return nn.functional.linear(inputs, weight, bias)
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return super()._conv_forward(input, weight, bias)  # pyright: ignore[reportAttributeAccessIssue]
 
 
-class LocalConv1d(_Local, nn.Conv1d):
-    """A convolution."""
-
-    def _map(self, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        return self._conv_forward(inputs, weight, bias)
+class LocalConv1d(_LocalConv, nn.Conv1d):
+    """A convolution over one axis."""
 
 
-class LocalConv2d(_Local, nn.Conv2d):
-    """A convolution."""
-
-    def _map(self, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        return self._conv_forward(inputs, weight, bias)
+class LocalConv2d(_LocalConv, nn.Conv2d):
+    """A convolution over two axes."""
 
 
-class LocalConv3d(_Local, nn.Conv3d):
-    """A convolution."""
+class LocalConv3d(_LocalConv, nn.Conv3d):
+    """A convolution over three axes."""
 
-    def _map(self, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        return self._conv_forward(inputs, weight, bias)
+
+def _sd(variance: Tensor) -> Tensor:
+    """The square root; all inputs of a layer may be 0, where it would have no gradient."""
+    return (variance + torch.finfo(variance.dtype).tiny).sqrt()
 
 
 _LOCAL: dict[type[nn.Module], type[nn.Module]] = {

@@ -11,7 +11,8 @@ from bayes_guided.analysis.structured_posterior import BlockGaussian
 from bayes_guided.architecture import Architecture
 from bayes_guided.exceptions import ConfigError
 
-from .base import LOG_UNIT_ENTROPY, START_SD, Guide, Weights, check_start_sd, standard_normal
+from .base import LOG_UNIT_ENTROPY, START_SD, Guide, Moments, Weights, check_start_sd, standard_normal
+from .log_scale import variance_and_log_sum
 
 
 class LowRank(Guide):
@@ -54,20 +55,15 @@ class LowRank(Guide):
         """The rank."""
         return {"rank": self.rank}
 
-    @property
-    def sds(self) -> Weights:
-        """Marginal standard deviations."""
-        parts = zip(self._log_sds, self._factors, strict=True)
-        variances = [(2 * log_sd).exp() + factor.square().sum(dim=1).view_as(log_sd) for log_sd, factor in parts]
-        return self._weights([variance.sqrt() for variance in variances])
-
-    def entropy(self) -> Float[Tensor, ""]:
-        """By the matrix determinant lemma."""
-        parts = [
-            log_sd.sum() + 0.5 * _capacitance(log_sd, factor).logdet() + log_sd.numel() * LOG_UNIT_ENTROPY
-            for log_sd, factor in zip(self._log_sds, self._factors, strict=True)
-        ]
-        return torch.stack(parts).sum()
+    def moments(self) -> Moments:
+        """Variances s_j^2 + |F_j|^2; the entropy by the matrix determinant lemma."""
+        variances, entropies = [], []
+        for log_sd, factor in zip(self._log_sds, self._factors, strict=True):
+            variance, log_sum = variance_and_log_sum(log_sd)
+            variances.append(variance + factor.square().sum(dim=1).view_as(variance))
+            entropies.append(log_sum + 0.5 * _capacitance(variance, factor).logdet())
+        entropy = torch.stack(entropies).sum() + self.count * LOG_UNIT_ENTROPY
+        return Moments(self.means, self._weights(variances), entropy)
 
     def rsample(self, n: int, generator: torch.Generator | None = None) -> Weights:
         """Means plus independent noise plus noise along the factor."""
@@ -90,7 +86,7 @@ class LowRank(Guide):
         return BlockGaussian(blocks)
 
 
-def _capacitance(log_sd: Float[Tensor, "..."], factor: Float[Tensor, "weights rank"]) -> Float[Tensor, "rank rank"]:
+def _capacitance(variance: Float[Tensor, "..."], factor: Float[Tensor, "weights rank"]) -> Float[Tensor, "rank rank"]:
     """I + F' diag(s^-2) F."""
-    scaled = factor * torch.exp(-log_sd.reshape(-1, 1))
-    return scaled.T @ scaled + torch.eye(factor.shape[1], dtype=factor.dtype, device=factor.device)
+    inner = factor.T @ (factor / variance.reshape(-1, 1))
+    return inner + torch.eye(factor.shape[1], dtype=factor.dtype, device=factor.device)

@@ -3,13 +3,13 @@
 import math
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from bayes_guided.analysis.gaussian_posterior import DiagonalGaussian
 from bayes_guided.architecture import Architecture
 
-from .base import LOG_UNIT_ENTROPY, START_SD, Guide, Weights, check_start_sd
+from .base import LOG_UNIT_ENTROPY, START_SD, Guide, Moments, Weights, check_start_sd
+from .log_scale import variance_and_log_sum
 
 
 class MeanField(Guide):
@@ -28,15 +28,11 @@ class MeanField(Guide):
         check_start_sd(sd)
         self._log_sds = nn.ParameterList([torch.full_like(mean, math.log(sd)) for mean in self._means])
 
-    @property
-    def sds(self) -> Weights:
-        """The standard deviations."""
-        return self._weights([log_sd.exp() for log_sd in self._log_sds])
-
-    def entropy(self) -> Float[Tensor, ""]:
-        """sum_j log s_j, and half a log(2 pi e) for each weight."""
-        count = sum(mean.numel() for mean in self._means)
-        return torch.stack([log_sd.sum() for log_sd in self._log_sds]).sum() + count * LOG_UNIT_ENTROPY
+    def moments(self) -> Moments:
+        """Variances s_j^2; entropy sum_j log s_j, and half a log(2 pi e) for each weight."""
+        scales = [variance_and_log_sum(log_sd) for log_sd in self._log_sds]
+        entropy = torch.stack([log_sum for _, log_sum in scales]).sum() + self.count * LOG_UNIT_ENTROPY
+        return Moments(self.means, self._weights([variance for variance, _ in scales]), entropy)
 
     def rsample(self, n: int, generator: torch.Generator | None = None) -> Weights:
         """Means plus scaled noise."""

@@ -37,10 +37,3 @@ class LogNormalNoise(nn.Module):
 def noise_guide(likelihood: Likelihood) -> LogNormalNoise | None:
     """The family for the likelihood's noise, None where nothing about it is learned."""
     return LogNormalNoise(likelihood) if isinstance(likelihood, Normal) and likelihood.learned else None
-
-
-def with_scale(scale: Float[Tensor, ""]) -> Normal:
-    """A normal likelihood of this noise scale, differentiable in it."""
-    likelihood = Normal(scale=1.0)
-    likelihood._scale = scale
-    return likelihood

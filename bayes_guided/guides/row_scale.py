@@ -3,13 +3,13 @@
 import math
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from bayes_guided.analysis.gaussian_posterior import DiagonalGaussian
 from bayes_guided.architecture import Architecture
 
-from .base import LOG_UNIT_ENTROPY, START_SD, Guide, Weights, check_start_sd
+from .base import LOG_UNIT_ENTROPY, START_SD, Guide, Moments, Weights, check_start_sd
+from .log_scale import variance_and_log_sum
 
 
 class RowScale(Guide):
@@ -29,19 +29,13 @@ class RowScale(Guide):
         scales = [torch.full_like(rows[:, :1], math.log(sd)) for rows in start.rows.values()]
         self._log_sds = nn.ParameterList([*scales, torch.full_like(start.rest, math.log(sd))])
 
-    @property
-    def sds(self) -> Weights:
-        """The standard deviations, laid out per weight."""
-        parts = zip(self._means, self._log_sds, strict=True)
-        return self._weights([log_sd.exp().expand_as(mean) for mean, log_sd in parts])
-
-    def entropy(self) -> Float[Tensor, ""]:
-        """Each row's log s_u counts once for each of its weights."""
-        parts = [
-            mean.numel() // max(1, log_sd.numel()) * log_sd.sum()
-            for mean, log_sd in zip(self._means, self._log_sds, strict=True)
-        ]
-        return torch.stack(parts).sum() + sum(mean.numel() for mean in self._means) * LOG_UNIT_ENTROPY
+    def moments(self) -> Moments:
+        """Variances laid out per weight; each row's log s_u counts once for each of its weights in the entropy."""
+        scales = [variance_and_log_sum(log_sd) for log_sd in self._log_sds]
+        pairs = list(zip(self._means, scales, strict=True))
+        variances = [variance.expand_as(mean) for mean, (variance, _) in pairs]
+        log_sums = [mean.numel() / max(1, variance.numel()) * log_sum for mean, (variance, log_sum) in pairs]
+        return Moments(self.means, self._weights(variances), torch.stack(log_sums).sum() + self.count * LOG_UNIT_ENTROPY)
 
     def rsample(self, n: int, generator: torch.Generator | None = None) -> Weights:
         """Means plus scaled noise."""

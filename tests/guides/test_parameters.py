@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from bayes_guided.architecture import Architecture
-from bayes_guided.guides import Weights, network_parameters
+from bayes_guided.guides import NetworkParameters, Weights
 from tests.infer.problems import ConvNet, built
 
 from .guided_weights import small_net, weights_of
@@ -18,7 +18,7 @@ def test_same_values_and_gradients_as_the_architecture(kind):
     start = weights_of(architecture, net)
     leaves = [value.clone().requires_grad_() for value in (*start.rows.values(), start.rest)]
     weights = Weights(dict(zip(start.rows, leaves[:-1], strict=True)), leaves[-1])
-    expected, got = architecture.parameters(weights.rows, weights.rest), network_parameters(architecture, weights)
+    expected, got = architecture.parameters(weights.rows, weights.rest), NetworkParameters(architecture)(weights)
     assert list(got) == list(architecture.parameter_shapes)
     pulls = {name: torch.randn_like(value) for name, value in expected.items()}
 
