@@ -68,9 +68,7 @@ class ModelChain(Chain):
     def restore(self, state: dict[str, Any]) -> None:
         """Goes on where the state says."""
         like = self.posterior.space.base
-        pseudo = {
-            name: RowGaussians(tree["mean"].to(like), tree["factor"].to(like)) for name, tree in state["pseudo"].items()
-        }
+        pseudo = {name: RowGaussians(tree["mean"].to(like), tree["factor"].to(like)) for name, tree in state["pseudo"].items()}
         masks = {name: mask.to(like.device) for name, mask in state["masks"].items()}
         self._begin(state["vector"].to(like), masks, pseudo, Tuning(state["step_size"], state["variances"].to(like)))
 
@@ -139,9 +137,7 @@ class ModelChain(Chain):
     ) -> dict[str, RowGaussians]:
         rows = self.posterior.space.rows(torch.stack(vectors))
         return {
-            name: fit_row_gaussians(
-                row, torch.stack([mask[name] for mask in masks]), None if before is None else before[name]
-            )
+            name: fit_row_gaussians(row, torch.stack([mask[name] for mask in masks]), None if before is None else before[name])
             for name, row in rows.items()
         }
 

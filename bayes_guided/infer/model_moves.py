@@ -49,9 +49,7 @@ class ModelMoves:
         """The log joint density above, but for log p(m): what the weights move under while the model stays."""
         rows, slab = self.posterior.space.rows(vector), self.posterior.log_rows(vector)
         parts = [torch.where(masks[name], slab[name], self.pseudo[name].log_prob(rows[name])).sum() for name in rows]
-        return torch.stack(
-            [*parts, self.posterior.log_others(vector), self.posterior.log_likelihood(vector, masks)]
-        ).sum()
+        return torch.stack([*parts, self.posterior.log_others(vector), self.posterior.log_likelihood(vector, masks)]).sum()
 
     def state(self, vector: Float[Tensor, "weights"], masks: Mapping[str, Tensor]) -> ModelState:
         """The state at a vector and a model."""
@@ -166,9 +164,7 @@ class ModelMoves:
         model = self._log_models(state, name, state.masks[name][None])[0].to(density.device)
         return density + model + state.log_likelihood
 
-    def _log_models(
-        self, state: ModelState, name: str, candidates: Bool[Tensor, "samples units"]
-    ) -> Float[Tensor, "samples"]:
+    def _log_models(self, state: ModelState, name: str, candidates: Bool[Tensor, "samples units"]) -> Float[Tensor, "samples"]:
         """log p(m) with the group's mask replaced by each candidate."""
         others = {group: mask.expand(len(candidates), -1) for group, mask in state.masks.items()}
         return self.prior.models.log_prob_masks({**others, name: candidates})
