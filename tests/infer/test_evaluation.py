@@ -1,9 +1,10 @@
-"""Evaluation against SciPy's densities, and the network and generators left as they were."""
+"""Evaluation against SciPy's densities and scikit-learn's calibration, and the network and generators left as they were."""
 
 import numpy as np
 import pytest
 import torch
 from scipy import stats
+from sklearn.calibration import calibration_curve
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -43,6 +44,39 @@ def test_error_and_nll_are_those_of_scipy(problem):
     assert found.nll == pytest.approx(nll, rel=1e-5)
     assert found.cases == 1100
     assert found.error_name == ("error" if problem in (CLASSES, BINARY) else "RMSE")
+
+
+@pytest.mark.parametrize("problem", [CLASSES, BINARY], ids=lambda p: p.name)
+def test_calibration_of_classes_is_that_of_their_probabilities(problem):
+    net, (inputs, targets) = problem.net(), problem.data(1100)
+    found = evaluate(net, problem.likelihood(), as_batches((inputs, targets), 7, CPU))
+    outputs = net(inputs).detach()
+    if problem is CLASSES:
+        forecast, predicted = outputs.softmax(dim=1).max(dim=1)
+        happened = predicted == targets
+    else:
+        forecast, happened = outputs[:, 0].sigmoid(), targets
+    frequency, mean = calibration_curve(happened.numpy(), forecast.numpy(), n_bins=15, strategy="quantile")
+    # Bins of equal mass up to one event of 1100.
+    assert found.calibration_error == pytest.approx(np.abs(frequency - mean).mean(), abs=0.01)
+    assert (found.error_se, found.nll_se, found.calibration_error_se, found.draws) == (None, None, None, 1)
+
+
+def test_calibration_of_numbers_is_that_of_their_intervals():
+    net, (inputs, targets) = KNOWN_NOISE.net(), KNOWN_NOISE.data(1100)
+    found = evaluate(net, KNOWN_NOISE.likelihood(), as_batches((inputs, targets), 7, CPU))
+    residual = np.abs(net(inputs).detach()[:, 0].numpy() - targets.numpy()) / 0.3
+    levels = np.arange(1, 10) / 10
+    covered = [(residual <= stats.norm.ppf((1 + level) / 2)).mean() for level in levels]
+    assert found.calibration_error == pytest.approx(np.abs(covered - levels).mean(), abs=1e-6)
+
+
+def test_a_network_that_diverged_is_evaluated_all_the_same():
+    net = CLASSES.net()
+    with torch.no_grad():
+        next(net.parameters()).fill_(torch.nan)
+    found = evaluate(net, likelihoods.Categorical(), as_batches(CLASSES.data(20), 7, CPU))
+    assert np.isnan([found.nll, found.calibration_error]).all()
 
 
 def test_a_loader_gives_the_same_and_counts_what_it_yields():
