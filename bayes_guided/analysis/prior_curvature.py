@@ -7,7 +7,7 @@ penalties are linear off zero. Both have a kink where the row, or the weight, is
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from bayes_guided.distributions import GroupLaplace, GroupSqrtLaplace, RowLaplace, RowNormal, SparseGroupLaplace
@@ -53,12 +53,17 @@ def penalty_curvature(density: RowDistribution, rows: Float[Tensor, "units row"]
     return PenaltyCurvature(level, loss * level, smooth)
 
 
-def restricted_log_normalizer(density: HomogeneousRow, units: Tensor, dim: int) -> Float[Tensor, "units"]:
+def restricted_log_normalizer(density: HomogeneousRow, units: Int[Tensor, "units"], dim: int) -> Float[Tensor, "units"]:
     """log Z in nats of the units' densities over the first `dim` weights when the others are 0: the same rates, fewer weights.
 
     The density of d - dim weights at 0 under the prior is Z(dim) / Z(d), and given these zeros the others have Z(dim).
     """
     if dim == 0:
         return torch.zeros(len(units), dtype=torch.float64, device=units.device)
+    return of_units(density, units, dim)._log_normalizer().detach()
+
+
+def of_units(density: HomogeneousRow, units: Int[Tensor, "some"], dim: int) -> HomogeneousRow:
+    """The densities of some units, at their rates, over rows of `dim` weights."""
     rates = [getattr(density, name)[units] for name in density.arg_constraints]
-    return type(density)(*rates, dim)._log_normalizer().detach()  # pyright: ignore[reportCallIssue]
+    return type(density)(*rates, dim)  # pyright: ignore[reportCallIssue]
