@@ -7,6 +7,8 @@ from .evaluation import Evaluation as Evaluation
 from .fit import Fit as Fit
 from .history import Epoch as Epoch
 from .history import History as History
+from .laplace import laplace as laplace
+from .laplace_fit import LaplaceFit as LaplaceFit
 from .loading import load_fit as load_fit
 from .map import fit_map as fit_map
 from .map_fit import MAPFit as MAPFit
