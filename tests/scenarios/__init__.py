@@ -20,3 +20,8 @@ from .networks import Residual as Residual
 from .networks import Scenario as Scenario
 from .networks import log_normalizer as log_normalizer
 from .networks import penalty_by_hand as penalty_by_hand
+from .orthogonal import ORTHOGONAL_LAPLACE as ORTHOGONAL_LAPLACE
+from .orthogonal import OrthogonalScenario as OrthogonalScenario
+from .tanh import TANH as TANH
+from .tanh import TANH_GUIDED as TANH_GUIDED
+from .tanh import TanhScenario as TanhScenario

@@ -128,10 +128,10 @@ class LinearScenario:
     def net(self, dtype: torch.dtype = torch.float64) -> nn.Module:
         """The network, all rows at 0.3; the head's weights do not require a gradient."""
         if self.head is None:
-            net, _ = Architecture.with_gates(_fixed(np.ones((1, self.units))), self._samples, inputs=True, signed=True)
+            net, _ = Architecture.with_gates(fixed_linear(np.ones((1, self.units))), self._samples, inputs=True, signed=True)
         else:
             hidden = nn.Linear(self.row_dim, self.units, bias=False, dtype=torch.float64)
-            net = nn.Sequential(hidden, _fixed(self.head))
+            net = nn.Sequential(hidden, fixed_linear(self.head))
         with torch.no_grad():
             for parameter in net.parameters():
                 if parameter.requires_grad:
@@ -171,7 +171,7 @@ class LinearScenario:
         return torch.from_numpy(self.inputs[:2])
 
 
-def _fixed(weight: FloatArray) -> nn.Linear:
+def fixed_linear(weight: FloatArray) -> nn.Linear:
     """A linear layer without bias whose weights are constants."""
     layer = nn.Linear(weight.shape[1], weight.shape[0], bias=False, dtype=torch.float64)
     layer.weight = nn.Parameter(torch.from_numpy(weight.copy()), requires_grad=False)
