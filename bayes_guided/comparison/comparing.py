@@ -8,6 +8,7 @@ import torch
 
 from bayes_guided.exceptions import ComparisonError, ConfigError
 from bayes_guided.infer import Fit
+from bayes_guided.types import UnitValues
 
 from .layout import assemble
 from .notes import notes_of
@@ -22,7 +23,7 @@ from .width_laws import prior_laws
 @overload
 def compare(
     prior: Prior, fit: Fit, *, reading: str | None = None, tau: float | None = None, curvature: float | None = None,
-    draws: int = 1000, level: float = 0.95, generator: torch.Generator | None = None,
+    draws: int = 1000, level: float = 0.95, margins: UnitValues | None = None, generator: torch.Generator | None = None,
 ) -> Comparison: ...  # fmt: skip
 @overload
 def compare(
@@ -38,6 +39,7 @@ def compare(
     curvature: float | None = None,
     draws: int = 1000,
     level: float = 0.95,
+    margins: UnitValues | None = None,
     generator: torch.Generator | None = None,
 ) -> Comparison:
     """What the data changed about the model: prior and posterior over models side by side, always in the same reading.
@@ -50,6 +52,7 @@ def compare(
         tau, curvature: what the reading needs.
         draws: joint draws of models, for laws of widths and total correlations where units depend on one another.
         level: probability of the intervals.
+        margins: the units' margins, (units,) per group, if they were computed, which needs the data (P17); of a single fit.
         generator: of the draws, on the CPU; by default one of the fit's seed, so that the result repeats.
 
     Raises:
@@ -61,18 +64,22 @@ def compare(
     if draws < 2:
         raise ConfigError(f"draws={draws}: give two or more.")
     if isinstance(prior, Mapping):
+        if margins is not None:
+            raise ConfigError("margins are those of one fit: compare each with its own, then join them by side_by_side.")
         pairs = {name: paired(*pair, reading, tau=tau, curvature=curvature) for name, pair in prior.items()}
-        return side_by_side({name: _compared(pair, draws, level, generator) for name, pair in pairs.items()})
+        return side_by_side({name: _compared(pair, draws, level, None, generator) for name, pair in pairs.items()})
     if fit is None:
         raise ComparisonError("compare(prior, fit) needs a fit; several go in a dict {name: (prior, fit)}.")
-    return _compared(paired(prior, fit, reading, tau=tau, curvature=curvature), draws, level, generator)
+    return _compared(paired(prior, fit, reading, tau=tau, curvature=curvature), draws, level, margins, generator)
 
 
-def _compared(pair: Pair, draws: int, level: float, generator: torch.Generator | None) -> Comparison:
+def _compared(
+    pair: Pair, draws: int, level: float, margins: UnitValues | None, generator: torch.Generator | None
+) -> Comparison:
     generator = pair.fit.generator() if generator is None else generator
     before = prior_laws(pair.models, generator)
     posterior = posterior_of(pair, draws, level, generator)
-    values = values_of(pair, before, posterior, generator)
+    values = values_of(pair, before, posterior, margins, generator)
     scalars = {
         "method": pair.fit.method,
         "approximation": pair.fit.approximation,

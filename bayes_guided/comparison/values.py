@@ -6,12 +6,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bayes_guided.exceptions import ExactLimitError
-from bayes_guided.infer import Fit
+from bayes_guided.infer import Fit, LaplaceFit
 from bayes_guided.priors import GuidedPrior, IndependentInclusion
 from bayes_guided.priors.model_prior import ModelPrior
 from bayes_guided.types import UnitValues
 
-from .capabilities import HasEvidence, HasMargins
 from .divergences import Divergence, Divergences, divergences
 from .layout import flags, per_group_rows
 from .pairing import Pair
@@ -24,10 +23,12 @@ Values = dict[str, NDArray[np.generic] | float]
 NAN = float("nan")
 
 
-def values_of(pair: Pair, before: PriorLaws, posterior: Posterior, generator: torch.Generator) -> Values:
+def values_of(
+    pair: Pair, before: PriorLaws, posterior: Posterior, margins: UnitValues | None, generator: torch.Generator
+) -> Values:
     """All variables of one fit."""
     return (
-        _of_fit(pair.fit)
+        _of_fit(pair.fit, margins)
         | _of_units(pair, before, posterior)
         | _of_laws(pair.fit, before, posterior)
         | _of_draws(pair.models, posterior, generator)
@@ -37,16 +38,15 @@ def values_of(pair: Pair, before: PriorLaws, posterior: Posterior, generator: to
     )
 
 
-def _of_fit(fit: Fit) -> Values:
+def _of_fit(fit: Fit, margins: UnitValues | None) -> Values:
     architecture, sub = fit.architecture, fit.sub_architecture()
     slab = fit.prior if isinstance(fit.prior, GuidedPrior) else fit.prior.slab_prior
-    margins = fit.margins if isinstance(fit, HasMargins) else _nothing(fit)
     return {
         "guidance": per_group_rows(architecture, slab.coefficients),
         "protected": flags(architecture, fit.protected),
         "in_model": flags(architecture, sub.masks),
         "row_norm": per_group_rows(architecture, {name: rows.norm(dim=1) for name, rows in fit.rows.items()}),
-        "margin": per_group_rows(architecture, margins),
+        "margin": per_group_rows(architecture, _nothing(fit) if margins is None else margins),
         "model_width": np.array(list(sub.widths.values()), dtype=np.float64),
         "model_size": float(sub.num_units),
     }
@@ -87,8 +87,8 @@ def _of_laws(fit: Fit, before: PriorLaws, posterior: Posterior) -> Values:
 
 
 def _posterior_laws(posterior: Posterior) -> WidthLaws | None:
-    if posterior.independent is not None:
-        return laws_of_models(posterior.independent)
+    if posterior.law is not None:
+        return laws_of_models(posterior.law)
     return None if posterior.masks is None else laws_of_draws(posterior.masks)
 
 
@@ -97,7 +97,7 @@ def _law_values(fit: Fit, laws: WidthLaws | None, survival: UnitValues, side: st
     if laws is None:
         widths = {group.name: torch.full((group.size + 1,), NAN) for group in architecture.groups}
         laws = WidthLaws(widths, torch.full((architecture.num_units + 1,), NAN))
-    effective = np.array([float(values.sum()) for values in survival.values()])
+    effective = np.array([float(values.nansum()) for values in survival.values()])
     return {
         f"{side}_width_pmf": per_group_rows(architecture, laws.widths, longer=1),
         f"{side}_size_pmf": laws.size.numpy(),
@@ -130,9 +130,9 @@ def _of_divergences(pair: Pair, before: PriorLaws, posterior: Posterior) -> Valu
         found = divergences(pair.models, _prior_log_odds(pair.models, before), posterior)
     columns = {
         "divergence": "nats",
+        "divergence_error": "standard_error",
         "divergence_lower_bound": "lower_bound",
         "total_correlation": "total_correlation",
-        "total_correlation_error": "standard_error",
         "coverage": "coverage",
     }
     values: Values = {"unit_divergence": per_group_rows(pair.fit.architecture, found.units)}
@@ -143,7 +143,7 @@ def _of_divergences(pair: Pair, before: PriorLaws, posterior: Posterior) -> Valu
 
 
 def _of_evidence(fit: Fit) -> Values:
-    if not isinstance(fit, HasEvidence):
+    if not isinstance(fit, LaplaceFit):
         return dict.fromkeys(("log_evidence", "log_fit", "log_occam_factor"), NAN)
     found = fit.evidence
     return {"log_evidence": found.log_evidence, "log_fit": found.fit, "log_occam_factor": found.log_occam}
