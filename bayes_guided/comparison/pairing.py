@@ -69,7 +69,7 @@ def _models(prior: Prior, reading: str, prior_reading: str, tau: float | None, c
     if reading == MAP_READING and curvature is None:
         raise ReadingError(
             'the reading "map" is held against the prior\'s "evidence" reading, whose joint MAP it is (P11), and that needs '
-            "curvature=..., the curvature of the summed negative log likelihood per weight."
+            "curvature=..., that of the summed negative log likelihood per weight (infer.curvature.mean_curvature)."
         )
     if isinstance(prior, GuidedPrior):
         return prior.model_prior(prior_reading, tau=tau, curvature=curvature)

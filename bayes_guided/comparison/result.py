@@ -58,7 +58,7 @@ class Comparison:
         """
         if name not in self.fits:
             raise ComparisonError(f'there is no fit "{name}" in this comparison; there are {", ".join(self.fits) or "none"}.')
-        alone = self.dataset.sel(fit=name, drop=True)
+        alone = self.dataset.sel(fit=name).drop_vars("fit")
         alone = alone.isel(group=(alone["num_units"] > 0).values)
         longest, units = int(alone["num_units"].max()), int(alone["num_units"].sum())
         return Comparison(
