@@ -66,11 +66,11 @@ def start(name: str, folder: Path, moment: str | None = None, writes: int = 0) -
     """Runs or goes on with a run; dies at a `moment` ("half written", "written", "in place") of its `writes`-th write."""
     torch.set_num_threads(1)
     if moment is not None:
-        _die_at(moment, writes)
+        die_at(moment, writes)
     RUNS[name](folder)
 
 
-def _die_at(moment: str, writes: int) -> None:
+def die_at(moment: str, writes: int) -> None:
     fsync, replace = os.fsync, Path.replace
     left = [writes]
 
