@@ -21,7 +21,7 @@ _CHUNK = 64
 
 
 def rhat(series: Series) -> Values:
-    """The larger of the R-hats of location and of spread: about 1 when all halves of all chains agree, 1.01 is the usual limit.
+    """The larger of the R-hats of location and of spread: about 1 when all halves of all chains agree; 1.01 is the limit.
 
     At least four draws are needed.
     """
@@ -32,9 +32,7 @@ def rhat(series: Series) -> Values:
 def bulk_ess(series: Series) -> Values:
     """How many independent draws are worth as much for the centre of the distribution."""
     halves = _split(series.detach().double())
-    return _where_moving(
-        lambda moving: effective_sample_size(_normal_scores(moving)), halves, halves.shape[0] * halves.shape[1]
-    )
+    return _where_moving(_scores_ess, halves, halves.shape[0] * halves.shape[1])
 
 
 def mean_ess(series: Series) -> Values:
@@ -64,6 +62,10 @@ def _where_moving(estimate: Callable[[Tensor], Tensor], series: Series, still: f
 
 def _rhat(series: Series) -> Values:
     return gelman_rubin(_normal_scores(series))
+
+
+def _scores_ess(series: Series) -> Values:
+    return effective_sample_size(_normal_scores(series))
 
 
 def _folded_rhat(series: Series) -> Values:

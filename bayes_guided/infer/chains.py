@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import pyro
 import torch
 from torch import Tensor
 
@@ -52,14 +53,15 @@ def run_chain(
 
     The checkpoint is written after the warm-up, then every so many draws or seconds, and at the end. A chain killed in its
     warm-up starts again from its seed. `advance` hears of steps done, `warmup` of them being the warm-up's. The global
-    generators are lent.
+    generators and the setting of validation are lent.
 
     Raises:
         DivergedError: as `Chain.warm_up`.
         CheckpointError: if the checkpoint is corrupt or of another run.
         RunFolderError: if the checkpoint cannot be written.
     """
-    with seeded_generators(seed, device):
+    # A diverging trajectory may pass through infinite weights, which must count as impossible and not as an error.
+    with seeded_generators(seed, device), pyro.validation_enabled(False):
         saved = None if checkpoint is None else checkpoint.read()
         kept: list[Record] = []
         if saved is None:

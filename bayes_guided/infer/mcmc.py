@@ -52,10 +52,10 @@ def fit_mcmc(
 ) -> MCMCFit:
     """Draws from the posterior of all weights, and of the models of a spike and slab, by several Markov chains.
 
-    Continuous priors: Pyro's NUTS on all weights and the log of a learned noise. Spike and slab: NUTS in turn with moves on the
-    model (`ModelMoves` says which, and why the posterior stays as it is). The network runs in evaluation mode: dropout is off,
-    and batch norm uses the statistics it came with. Frozen parameters stay as they are. All data are held in memory and used at
-    every step, so this is for small networks and data: the reference that other methods are held against.
+    Continuous priors: Pyro's NUTS on all weights and the log of a learned noise. Spike and slab: NUTS in turn with moves on
+    the model (`ModelMoves` says which, and why the posterior stays as it is). The network runs in evaluation mode: dropout is
+    off, and batch norm uses the statistics it came with. Frozen parameters stay as they are. All data are held in memory and
+    used at every step, so this is for small networks and data: the reference that other methods are held against.
 
     Args:
         net: the network; it is copied. Chains start from draws of the prior, not from its weights.
@@ -63,7 +63,8 @@ def fit_mcmc(
         data: a pair of tensors or arrays, or a DataLoader, read once. Floating-point values are cast to the network's dtype;
             a float64 network is the better reference.
         likelihood: Categorical() by default.
-        chains: how many, one after the other. Under a spike and slab every second one starts from a model drawn from the prior.
+        chains: how many, one after the other. Under a spike and slab every second one starts from a model drawn from the
+            prior, the others from the full model.
         warmup: steps of each chain that tune it and are thrown away.
         draws: of each chain.
         target_accept: the acceptance probability that the step size is tuned to; closer to 1 means fewer divergences.

@@ -33,7 +33,8 @@ class Diagnostics:
     """How the chains went.
 
     `quantities` has "rows.<group>", "rest" and "noise_scale" (every weight by itself), "log_density", and under a prior with
-    models "inclusion.<group>", the presence of every unit (its conditional probabilities have another law in every chain). `divergences` counts trajectories after the warm-up.
+    models "inclusion.<group>", the presence of every unit (its conditional probabilities have another law in every chain).
+    `divergences` counts trajectories after the warm-up.
     """
 
     quantities: Mapping[str, Convergence]
@@ -61,8 +62,8 @@ class Diagnostics:
     def warnings(self) -> tuple[str, ...]:
         """What speaks against these draws, one sentence each; empty if nothing does."""
         found = [
-            f"{name}: R-hat is {values.rhat:.3f} at worst, above {RHAT_LIMIT} for {values.bad_rhat:.0%}; the chains disagree: run "
-            "longer, and do not read the units one by one if they are exchangeable (P26)."
+            f"{name}: R-hat is {values.rhat:.3f} at worst, above {RHAT_LIMIT} for {values.bad_rhat:.0%}; the chains disagree: "
+            "run longer, and do not read the units one by one if they are exchangeable (P26)."
             for name, values in self.quantities.items()
             if values.rhat > RHAT_LIMIT
         ]

@@ -31,14 +31,14 @@ _RARE = 10.0
 class MCMCFit(Fit):
     """Draws from the posterior by Markov chains: the reference for every other method, as far as `diagnostics` allow.
 
-    Under a continuous prior the readings are "threshold" (the frequency of ||row|| > tau in the draws) and, for priors that mix
-    normals, "shrinkage" (the average over draws of P(s > 1/h | row)). Under a spike and slab it is "inclusion": the average of
-    every unit's probability of presence given all else (P17), which has less error than counting presences. "evidence" is not
-    to be had from draws of the full model alone.
+    Under a continuous prior the readings are "threshold" (the frequency of ||row|| > tau in the draws) and, for priors that
+    mix normals, "shrinkage" (the average over draws of P(s > 1/h | row)). Under a spike and slab it is "inclusion": the
+    average of every unit's probability of presence given all else (P17), which has less error than counting presences.
+    "evidence" is not to be had from draws of the full model alone.
 
-    `net` is at the draw of highest joint density, since the mean of weights whose units can change places means nothing (P26).
-    Under a spike and slab it is the best of the draws whose model is closest to `sub_architecture()`, with the rows of units that
-    are not in it at zero; log densities of models of different size are compared with the prior's `log_volume`.
+    `net` is at the draw of highest joint density, since the mean of weights whose units can change places means nothing
+    (P26). Under a spike and slab it is the best of the draws whose model is closest to `sub_architecture()`, with the rows of
+    units that are not in it at zero; densities of models of different size are compared with the prior's `log_volume`.
     """
 
     samples: Samples
@@ -55,8 +55,8 @@ class MCMCFit(Fit):
         """Monte Carlo error, or no convergence."""
         found = self.diagnostics
         numbers = (
-            f"{found.chains} chains of {found.draws} draws, R-hat at most {found.rhat:.3f}, bulk ESS at least {found.ess:.0f}, "
-            f"{found.divergences} divergences"
+            f"{found.chains} chains of {found.draws} draws, R-hat at most {found.rhat:.3f}, bulk ESS at least "
+            f"{found.ess:.0f}, {found.divergences} divergences"
         )
         if found.converged:
             return f"MCMC: exact up to Monte Carlo error ({numbers})"

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from bayes_guided.infer.chains import Chain, Record
 from bayes_guided.infer.continuous_chain import NUTSSettings, prior_start
-from bayes_guided.infer.model_moves import ModelMoves, ModelState
+from bayes_guided.infer.model_moves import ModelMoves
 from bayes_guided.infer.nuts import NUTSKernel, Tuning
 from bayes_guided.infer.potential import Posterior
 from bayes_guided.infer.pseudo_prior import RowGaussians, fit_row_gaussians
@@ -21,9 +21,9 @@ Masks = Mapping[str, Bool[Tensor, "_"]]
 class ModelChain(Chain):
     """NUTS on all rows (those of absent units under their pseudo-priors), then `ModelMoves`; see there for the invariance.
 
-    The warm-up has three parts. In the first, half of it, every unit is present, and the pseudo-priors are fitted to the rows.
-    In the second, a quarter, the model moves, and pseudo-priors are fitted again, to the draws in which their unit was present.
-    The third tunes the step size to what then stays fixed: adaptation ends before the first draw.
+    The warm-up has three parts. In the first, half of it, every unit is present, and the pseudo-priors are fitted to the
+    rows. In the second, a quarter, the model moves, and pseudo-priors are fitted again, to the draws in which their unit was
+    present. The third tunes the step size to what then stays fixed: adaptation ends before the first draw.
     """
 
     def __init__(self, posterior: Posterior, prior: SpikeAndSlabPrior, settings: NUTSSettings, *, from_full: bool) -> None:
@@ -33,7 +33,7 @@ class ModelChain(Chain):
     def warm_up(self) -> Iterator[None]:
         """The three parts."""
         steps = self.settings.warmup
-        kernel, vectors = self._kernel_at(prior_start(self.posterior), self._full(), None, None, steps // 2), []
+        kernel, vectors = self._kernel_at(prior_start(self.posterior), None, None, steps // 2), []
         for _ in range(steps // 2):
             position, _ = kernel.step()
             vectors.append(self.posterior.space.whole(position))
@@ -99,16 +99,16 @@ class ModelChain(Chain):
         self._kernel = self._kernel_of_state(0)
 
     def _kernel_of_state(self, adapt_steps: int) -> NUTSKernel:
-        return self._kernel_at(self._state.vector, None, self._moves, self._tuning, adapt_steps)
+        return self._kernel_at(self._state.vector, self._moves, self._tuning, adapt_steps)
 
     def _kernel_at(
         self,
         vector: Float[Tensor, "weights"],
-        masks: Masks | None,
         moves: ModelMoves | None,
         tuning: Tuning | None,
         adapt_steps: int,
     ) -> NUTSKernel:
+        """A kernel under the present model; under the full one, and the slab on all rows, without `moves`."""
         space = self.posterior.space
 
         def potential(free: Float[Tensor, "free"]) -> Float[Tensor, ""]:

@@ -7,8 +7,8 @@ The chain's state is a model m and rows w of all units, present or absent, with 
 whose marginal over m and the rows of present units is the posterior, whatever the proper pseudo-priors are. Three moves:
 
 - Heat bath over a few models that differ in one group, the weights held: one of them is drawn with its conditional
-  probability. Candidates are the two states of a unit; or all widths of a group, under a prior over widths; or a present and an
-  absent unit against each other (a symmetric choice of the pair, so that the move is reversible).
+  probability. Candidates are the two states of a unit; or all widths of a group, under a prior over widths; or a present and
+  an absent unit against each other (a symmetric choice of the pair, so that the move is reversible).
 - Exchange of a present with an absent unit, which take each other's rows: an involution that keeps volumes, accepted by
   Metropolis' rule. Units that do the same (twins) change places by it at once.
 - The rows of absent units are drawn anew from the pseudo-priors, which is their exact conditional law.

@@ -51,7 +51,7 @@ class NUTSKernel:
         _require_finite(potential, position)
         self._kernel = NUTS(
             potential_fn=lambda values: potential(values[_SITE]),
-            step_size=1.0 if tuning is None else tuning.step_size,
+            step_size=1.0 if tuning is None else tuning.step_size,  # pyright: ignore[reportArgumentType]  (typed by its default)
             adapt_step_size=adapt_steps > 0,
             adapt_mass_matrix=adapt_steps > 0,
             target_accept_prob=target_accept,
@@ -89,6 +89,6 @@ def _require_finite(potential: Callable[[Tensor], Tensor], position: Float[Tenso
     value = potential(position.detach())
     if not bool(torch.isfinite(value)):
         raise DivergedError(
-            f"the posterior density is not finite where a chain starts (potential {float(value)}); look for extreme inputs, or "
-            "a prior that is far too wide."
+            f"the posterior density is not finite where a chain starts (potential {float(value)}); look for extreme inputs, "
+            "or a prior that is far too wide."
         )

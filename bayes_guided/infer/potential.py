@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-import pyro
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -83,12 +82,10 @@ class Posterior:
         """`net` and `likelihood` are kept and not changed; neither is Pyro's global store."""
         self.space = WeightSpace.of(prior.architecture, net, likelihood)
         self.prior, self.inputs, self.targets = prior, inputs, targets
-        self._case = _Case(net, likelihood).eval()
+        self._case, self._noise = _Case(net, likelihood).eval(), _Noise(likelihood)
         self._buffers = {name: buffer.detach() for name, buffer in self._case.named_buffers()}
-        # Built once, and without checks: a diverging trajectory may pass through infinite weights.
-        with pyro.validation_enabled(False):
-            self._rows = {name: prior.distribution(name, self.space.base) for name in prior.row_priors}
-            self._rest = prior.rest_distribution(self.space.base) if prior.architecture.rest_size else None
+        self._rows = {name: prior.distribution(name, self.space.base) for name in prior.row_priors}
+        self._rest = prior.rest_distribution(self.space.base) if prior.architecture.rest_size else None
 
     def log_prob(self, vector: Float[Tensor, "weights"]) -> Float[Tensor, ""]:
         """Log prior plus log likelihood."""
@@ -114,7 +111,7 @@ class Posterior:
         if log_noise is None:
             return total
         # The penalty is minus the log density in the scale; its Jacobian turns that into one in the scale's logarithm.
-        penalty = functional_call(self._case, {"likelihood.log_scale": log_noise}, (None, None))
+        penalty = functional_call(self._noise, {"likelihood.log_scale": log_noise}, ())
         return total - penalty + log_noise
 
     def log_likelihood(self, vector: Float[Tensor, "weights"], masks: Masks | None = None) -> Float[Tensor, ""]:
@@ -137,11 +134,21 @@ class _Case(nn.Module):
         super().__init__()
         self.network, self.likelihood = network, likelihood
 
-    def forward(self, inputs: Tensor | None, targets: Tensor | None) -> Float[Tensor, ""]:
-        """Log likelihood of the cases; without cases, the penalty on the likelihood's own parameters."""
-        if inputs is None:
-            return self.likelihood.penalty()
+    def forward(self, inputs: Tensor, targets: Tensor) -> Float[Tensor, ""]:
+        """Log likelihood of the cases."""
         return self.likelihood.log_prob(self.network(inputs), targets).sum()
+
+
+class _Noise(nn.Module):
+    """The prior of the likelihood's own parameters, which a functional call can replace."""
+
+    def __init__(self, likelihood: Likelihood) -> None:
+        super().__init__()
+        self.likelihood = likelihood
+
+    def forward(self) -> Float[Tensor, ""]:
+        """The penalty."""
+        return self.likelihood.penalty()
 
 
 def _flat(architecture: Architecture, parameters: Mapping[str, Tensor]) -> Float[Tensor, "weights"]:

@@ -48,8 +48,8 @@ def fit_row_gaussians(
 ) -> RowGaussians:
     """Means and covariances of every row over the draws in which its unit is present.
 
-    The covariance is shrunk towards its diagonal, by less the more draws there are for the row's length. Units that were hardly
-    ever present keep their density in `before`.
+    The covariance is shrunk towards its diagonal, by less the more draws there are for the row's length. Units that were
+    hardly ever present keep their density in `before`.
     """
     counts = present.sum(dim=0).to(rows)
     weights = present.to(rows).unsqueeze(-1)

@@ -19,7 +19,7 @@ def median_model(architecture: Architecture, survival: UnitValues) -> SubArchite
 
 
 def best_draw(samples: Samples, prior: GuidedPrior | SpikeAndSlabPrior, model: SubArchitecture) -> int:
-    """The place, counted through all chains, of the draw of highest joint density among those whose model is closest to `model`.
+    """The place, through all chains, of the draw of highest joint density among those with the model closest to `model`.
 
     Densities over different numbers of weights are made comparable by the prior's `log_volume` per present unit (P11).
     """
