@@ -19,8 +19,8 @@ class Samples:
 
     `rows` are (chains, draws, units, row) per group and `rest` (chains, draws, rest), in the network's dtype. `noise_scale` is
     None where no noise is learned. `masks` and `log_odds`, (chains, draws, units) per group, are None without models in the
-    prior: `log_odds` are those of each unit's presence given all else when the chain visited it, nats. `log_density` is the log
-    joint density up to a constant, nats; `diverged` marks trajectories that left the level of energy.
+    prior: `log_odds` are those of each unit's presence given all else when the chain visited it, nats. `log_density` is the
+    log joint density up to a constant, nats; `diverged` marks trajectories that left the level of energy.
     """
 
     rows: Mapping[str, Float[Tensor, "chains draws _ _"]]
