@@ -15,8 +15,8 @@ _SWITCH = 4.0
 
 _TERMS = 40
 
-_NEWTON_STEPS = 5
-"""Four reach rounding for every a and energy that a sampler meets; one to spare."""
+_HALLEY_STEPS = 2
+"""From a start within 3 % two reach rounding, for every a and energy that a sampler meets."""
 
 
 def log_mass(a: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
@@ -40,19 +40,27 @@ def hazard(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     return math.sqrt(2 / math.pi) / torch.special.erfcx(x / math.sqrt(2))
 
 
-def draw(a: Float[Tensor, "*shape"], energy: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+def draw(a: Float[Tensor, "*#shape"], energy: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """The y with P(Y > y) = exp(-energy), a draw of Y if the energy is Exp(1); differentiable in `a` only.
 
-    The log tail is concave in y and the start lies right of the root, so Newton's steps fall to it monotonically. The
-    derivative is implicit: dy/da = hazard(a) / hazard(a + y) - 1 at fixed energy.
+    `a` broadcasts to the energies; one that its row shares, of size 1 on the last axis, is the cheapest. The derivative is
+    implicit: dy/da = hazard(a) / hazard(a + y) - 1 at fixed energy [Figurnov2018].
     """
     with torch.no_grad():
-        y = 2 * energy / (a + (a * a + 2 * energy).sqrt())
+        excess_of_hazard = mean(a)
+        first = a + excess_of_hazard
+        # The cumulative hazard of Y is first * y + first * (first - a) y^2 / 2 + ... near 0, and like a y + y^2 / 2 far out:
+        # the start is on a parabola whose curvature goes from one to the other.
+        curvature = (first * excess_of_hazard + 0.1 * energy) / (1 + 0.1 * energy)
+        y = 2 * energy / (first + (first * first + 2 * curvature * energy).sqrt())
         start = torch.special.erfcx(a / math.sqrt(2))
-        for _ in range(_NEWTON_STEPS):
+        for _ in range(_HALLEY_STEPS):
             tail = torch.special.erfcx((a + y) / math.sqrt(2))
-            excess = energy - y * (a + y / 2) + (tail / start).log()
-            y = (y + excess * tail * math.sqrt(math.pi / 2)).clamp_min(0)
+            inverse = tail * math.sqrt(math.pi / 2)
+            step = (energy - y * (a + y / 2) + (tail / start).log()) * inverse
+            y = (y + step / (1 + step * (1 / inverse - a - y) / 2)).clamp_min(0)
+        if not a.requires_grad:
+            return y
         slope = hazard(a) / hazard(a + y) - 1
     return y + slope * (a - a.detach())
 

@@ -14,6 +14,9 @@ from .inverse_cdf import inverse_cdf
 from .sparse_group_mixing import MixingLaw, zeta
 from .spherical import row_norm
 
+_PIECE = 2**16
+"""Weights drawn at a time, so that the buffers stay in the processor's cache and many draws need no more of them."""
+
 
 class SparseGroupLaplace(HomogeneousRow):
     """Rows with density exp(-rate ||w||_1 - group_rate ||w||_2) / Z (P3).
@@ -67,11 +70,19 @@ class SparseGroupLaplace(HomogeneousRow):
         law = MixingLaw.at(self._ratio, self.dim)
         uniform = torch.rand((*self.batch_shape, draws.numel()), dtype=torch.float64, device=self.rate.device)
         log_t = inverse_cdf(law.nodes, law.log_values, law.slopes, uniform)
-        scale = (2 * log_t.exp()).sqrt().movedim(-1, 0).reshape(shape[:-1]).unsqueeze(-1)
-        energy = torch.empty(shape, dtype=torch.float64, device=self.rate.device).exponential_()
-        sign = torch.randint(0, 2, shape, device=self.rate.device) * 2 - 1
-        size = mills.draw((self._ratio.unsqueeze(-1) * scale).expand(shape), energy)
-        return (sign * size * scale / self.group_rate.double().unsqueeze(-1)).to(self.rate.dtype)
+        scale = (2 * log_t.exp()).sqrt().movedim(-1, 0).reshape(shape[:-1])
+        tilt, factor = self._ratio * scale, scale / self.group_rate.double()
+        size = max(1, _PIECE // self.dim)
+        pieces = zip(tilt.reshape(-1, 1).split(size), factor.reshape(-1, 1).split(size), strict=True)
+        rows = [self._weights(*piece).to(self.rate.dtype) for piece in pieces]
+        return torch.cat(rows or [factor.new_empty(0, dtype=self.rate.dtype)]).reshape(shape)
+
+    def _weights(self, tilt: Float[Tensor, "some 1"], factor: Float[Tensor, "some 1"]) -> Float[Tensor, "some row"]:
+        """Rows given their mixing variables."""
+        # One uniform number on (-1, 1) is the sign and, by its size, the tail probability.
+        signed = torch.rand((len(tilt), self.dim), dtype=torch.float64, device=tilt.device).mul_(2).sub_(1)
+        energy = signed.abs().clamp_(min=2.0**-54).log_().neg_()
+        return mills.draw(tilt, energy).copysign(signed) * factor
 
     @property
     def mean_l1(self) -> Float[Tensor, "*units"]:

@@ -48,9 +48,17 @@ def test_works_under_functional_transforms():
     torch.testing.assert_close(slopes, -mills.mean(tilts))
 
 
-@pytest.mark.parametrize("a", [0.0, 0.2, 3.0, 40.0, 1e5])
+def test_rows_that_share_a_tilt_and_many_draws_at_once():
+    tilts = float64(0.0, 0.7, 30.0)[:, None]
+    energy = torch.empty((4, 3, 9000), dtype=torch.float64).exponential_()
+    found = mills.draw(tilts, energy)
+    one_by_one = [mills.draw(tilts[i].expand(9000), energy[k, i]) for k in range(4) for i in range(3)]
+    torch.testing.assert_close(found, torch.stack(one_by_one).reshape(4, 3, 9000), rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("a", [0.0, 0.2, 1.0, 3.0, 40.0, 1e5])
 def test_draw_inverts_the_tail(a):
-    energy = float64(1e-6, 1e-2, 0.5, 3.0, 30.0, 200.0)
+    energy = float64(1e-6, 1e-2, 0.1, 0.5, 1.0, 3.0, 10.0, 30.0, 200.0, 700.0)
     y = mills.draw(torch.full_like(energy, a), energy)
     with mpmath.workdps(40):
         start = mpmath.erfc(mpmath.mpf(a) / mpmath.sqrt(2)) if a < 1e3 else None
