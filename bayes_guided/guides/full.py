@@ -42,8 +42,9 @@ class FullCovariance(Guide):
 
     @property
     def factor(self) -> Float[Tensor, "weights weights"]:
-        """L, differentiable."""
-        return self._below.tril(-1) + self._log_diagonal.exp().diag()
+        """L, differentiable: a unit lower triangle whose rows are scaled, so that steps are relative to the scales."""
+        triangle = self._below.tril(-1) + torch.eye(len(self._below), dtype=self._below.dtype, device=self._below.device)
+        return self._log_diagonal.exp()[:, None] * triangle
 
     def moments(self) -> Moments:
         """Variances are the squared norms of L's rows; the entropy is log det L, and half a log(2 pi e) for each weight."""

@@ -3,8 +3,7 @@
 import math
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from bayes_guided.analysis.gaussian_posterior import GaussianPosterior, LowRankGaussian
 from bayes_guided.analysis.structured_posterior import BlockGaussian
@@ -16,7 +15,7 @@ from .log_scale import variance_and_log_sum
 
 
 class LowRank(Guide):
-    """q(rows of a group) = N(m, diag(s^2) + F F'), F of `rank` columns over all weights of the group; the rest likewise.
+    """q(rows of a group) = N(m, S (I + F F') S), S = diag(s), F of `rank` columns over all weights of the group; the rest likewise.
 
     Groups are independent of each other and of the rest.
     """
@@ -47,7 +46,7 @@ class LowRank(Guide):
         self.rank = rank
         half = sd / math.sqrt(2)
         self._log_sds = nn.ParameterList([torch.full_like(mean, math.log(half)) for mean in self._means])
-        factors = [standard_normal((mean.numel(), rank), mean, generator) * half / math.sqrt(rank) for mean in self._means]
+        factors = [standard_normal((mean.numel(), rank), mean, generator) / math.sqrt(rank) for mean in self._means]
         self._factors = nn.ParameterList(factors)
 
     @property
@@ -56,12 +55,13 @@ class LowRank(Guide):
         return {"rank": self.rank}
 
     def moments(self) -> Moments:
-        """Variances s_j^2 + |F_j|^2; the entropy by the matrix determinant lemma."""
+        """Variances s_j^2 (1 + |F_j|^2); the entropy by the matrix determinant lemma."""
         variances, entropies = [], []
         for log_sd, factor in zip(self._log_sds, self._factors, strict=True):
             variance, log_sum = variance_and_log_sum(log_sd)
-            variances.append(variance + factor.square().sum(dim=1).view_as(variance))
-            entropies.append(log_sum + 0.5 * _capacitance(variance, factor).logdet())
+            variances.append(variance * (1 + factor.square().sum(dim=1).view_as(variance)))
+            inner = factor.T @ factor + torch.eye(self.rank, dtype=factor.dtype, device=factor.device)
+            entropies.append(log_sum + 0.5 * inner.logdet())
         entropy = torch.stack(entropies).sum() + self.count * LOG_UNIT_ENTROPY
         return Moments(self.means, self._weights(variances), entropy)
 
@@ -72,21 +72,17 @@ class LowRank(Guide):
             self._means, self._log_sds, self._factors, self._noise(n, generator), strict=True
         ):
             along = standard_normal((n, self.rank), mean, generator) @ factor.T
-            draws.append(mean + log_sd.exp() * noise + along.reshape(noise.shape))
+            draws.append(mean + log_sd.exp() * (noise + along.reshape(noise.shape)))
         return self._weights(draws)
 
     @torch.no_grad()
     def posterior(self) -> GaussianPosterior:
         """Independent blocks, each of low rank plus diagonal."""
         blocks = [
-            LowRankGaussian(mean.flatten(), (2 * log_sd.double()).exp().flatten(), factor.detach())
+            LowRankGaussian(
+                mean.flatten(), (2 * log_sd.double()).exp().flatten(), log_sd.double().exp().reshape(-1, 1) * factor
+            )
             for mean, log_sd, factor in zip(self._means, self._log_sds, self._factors, strict=True)
             if mean.numel()
         ]
         return BlockGaussian(blocks)
-
-
-def _capacitance(variance: Float[Tensor, "..."], factor: Float[Tensor, "weights rank"]) -> Float[Tensor, "rank rank"]:
-    """I + F' diag(s^-2) F."""
-    inner = factor.T @ (factor / variance.reshape(-1, 1))
-    return inner + torch.eye(factor.shape[1], dtype=factor.dtype, device=factor.device)

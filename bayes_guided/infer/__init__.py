@@ -13,3 +13,12 @@ from .loading import load_fit as load_fit
 from .map import fit_map as fit_map
 from .map_fit import MAPFit as MAPFit
 from .map_fit import Refit as Refit
+from .margins import Margins as Margins
+from .margins import margins as margins
+from .mcmc import fit_mcmc as fit_mcmc
+from .mcmc_diagnostics import Convergence as Convergence
+from .mcmc_diagnostics import Diagnostics as Diagnostics
+from .mcmc_fit import MCMCFit as MCMCFit
+from .model_comparison import compare_models as compare_models
+from .svi import fit_svi as fit_svi
+from .svi_fit import SVIFit as SVIFit

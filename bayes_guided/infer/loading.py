@@ -15,10 +15,11 @@ from bayes_guided.infer.laplace_fit import LaplaceFit
 from bayes_guided.infer.map_fit import MAPFit
 from bayes_guided.infer.mcmc_fit import MCMCFit
 from bayes_guided.infer.state import with_state
+from bayes_guided.infer.svi_fit import SVIFit
 from bayes_guided.likelihoods import likelihood_from_json
 from bayes_guided.priors.storage import prior_from_json
 
-_METHODS: dict[str, type[Fit]] = {fit.method: fit for fit in (MAPFit, MCMCFit, EnsembleFit, LaplaceFit)}
+_METHODS: dict[str, type[Fit]] = {fit.method: fit for fit in (MAPFit, MCMCFit, EnsembleFit, LaplaceFit, SVIFit)}
 
 
 def load_fit(directory: str | Path, net: nn.Module) -> Fit:

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from bayes_guided.guides import Guide, LocallyReparameterised, LogNormalNoise, Moments, NetworkParameters
+from bayes_guided.guides import Guide, LocallyReparameterised, LogNormalNoise, Moments, NetworkParameters, Weights
 from bayes_guided.infer.batches import Batches
 from bayes_guided.infer.evaluation import check_cases, evaluate, summary_error
 from bayes_guided.infer.expected_penalty import ExpectedPenalty
@@ -27,14 +27,20 @@ class Divergence:
     """KL(q || p) of all that is learned, or the bound of it that `ExpectedPenalty` gives: the ELBO without its likelihood."""
 
     def __init__(
-        self, guide: Guide, noise: LogNormalNoise | None, penalty: ExpectedPenalty, strength: GammaStrength | None
+        self, guide: Guide, noise: LogNormalNoise | None, expected: ExpectedPenalty, strength: GammaStrength | None
     ) -> None:
-        """`strength` is the hyperprior of a learned strength, whose q(lambda) is always the best for the present q(weights)."""
-        self.guide, self.noise, self.expected, self.strength = guide, noise, penalty, strength
+        """`strength` is the hyperprior of a learned strength; its q(lambda) is always the best for the present q(weights)."""
+        self.guide, self.noise, self.expected, self.strength = guide, noise, expected, strength
 
-    def __call__(self, moments: Moments) -> Float[Tensor, ""]:
-        """In nats, differentiable, at the guide's present moments."""
-        drawn = self.guide.rsample(1)[0] if self.expected.needs_draws else None
+    def __call__(self, moments: Moments, drawn: Weights | None = None) -> Float[Tensor, ""]:
+        """In nats, differentiable, at the guide's present moments.
+
+        `drawn` is a draw from the guide, for priors that need one; without it such priors take one of their own.
+        """
+        if not self.expected.needs_draws:
+            drawn = None
+        elif drawn is None:
+            drawn = self.guide.rsample(1)[0]
         penalty = self.expected.penalty(moments, drawn)
         total = self._guided(penalty) + self.expected.base(moments) - moments.entropy
         return total if self.noise is None else total + self.noise.divergence()

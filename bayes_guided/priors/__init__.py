@@ -13,6 +13,7 @@ from .prior_overview import overview as overview
 from .shared_budget import SharedBudget as SharedBudget
 from .slab_volumes import laplace_log_volume as laplace_log_volume
 from .spike_and_slab import SpikeAndSlabPrior as SpikeAndSlabPrior
+from .strength_prior import GammaStrength as GammaStrength
 from .tilted import TiltedWidth as TiltedWidth
 from .tree import TreeGroupLaplace as TreeGroupLaplace
 from .weights import GroupHorseshoe as GroupHorseshoe

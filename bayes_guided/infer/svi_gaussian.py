@@ -1,0 +1,121 @@
+"""SVI of a continuous guided prior by one of the package's own Gaussian guides."""
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from bayes_guided.exceptions import ConfigError, StrengthError
+from bayes_guided.guides import Guide, Weights, gaussian_guide, noise_guide
+from bayes_guided.infer.elbo import estimate_elbo
+from bayes_guided.infer.expected_penalty import ExpectedPenalty, NormExpectation
+from bayes_guided.infer.session import Session
+from bayes_guided.infer.svi_fit import SVIFit
+from bayes_guided.infer.svi_objective import Divergence, SVIObjective
+from bayes_guided.infer.training import Plan
+from bayes_guided.priors.guided import GuidedPrior
+from bayes_guided.priors.strength_prior import GammaStrength
+
+Reparameterisation = Literal["local", "weights"]
+"""Draw the outputs of linear layers and convolutions, or all weights."""
+
+
+@dataclass(frozen=True)
+class GaussianSettings:
+    """What `fit_svi` says of a Gaussian guide; its docstring explains each."""
+
+    guide: str
+    particles: int
+    start_sd: float
+    rank: int
+    norm: NormExpectation
+    reparameterisation: Reparameterisation | None
+    strength: GammaStrength | None
+    elbo_draws: int
+
+    def to_json(self) -> dict[str, Any]:
+        """What decides the fit's course, as JSON values."""
+        return {key: value for key, value in asdict(self).items() if key != "elbo_draws"}
+
+
+def fit_gaussian(session: Session, prior: GuidedPrior, settings: GaussianSettings, plan: Plan) -> SVIFit:
+    """Trains the guide and asks for its bound.
+
+    Raises:
+        ConfigError, ExactLimitError, NoDensityError, StrengthError: as `fit_svi`.
+    """
+    require_trainable(session.net)
+    objective = _objective(session, prior, settings, plan)
+    history = session.train(objective, plan, label="SVI")
+    objective.write_means()
+    net, divergence = session.net.eval(), objective.divergence
+    elbo = estimate_elbo(net, session.likelihood, divergence, session.batches, settings.elbo_draws, session.seed)
+    learned = divergence.strength_posterior()
+    fitted = prior if learned is None else replace(prior, weights=replace(prior.weights, strength=learned.mean))
+    return SVIFit(
+        prior=fitted,
+        likelihood=session.likelihood,
+        net=net,
+        history=history,
+        seed=session.seed,
+        seconds=session.seconds,
+        guide=divergence.guide.eval(),
+        noise=divergence.noise,
+        elbo=elbo,
+        strength=learned,
+        bound=divergence.expected.description,
+    )
+
+
+def require_trainable(net: nn.Module) -> None:
+    """Refuses frozen weights, which a posterior over all weights has no place for.
+
+    Raises:
+        ConfigError: with the parameter's name.
+    """
+    for name, parameter in net.named_parameters():
+        if not parameter.requires_grad:
+            raise ConfigError(
+                f"parameter {name!r} is frozen; SVI puts a posterior on all weights: unfreeze it, or use fit_map."
+            )
+
+
+def network_weights(prior: GuidedPrior, net: nn.Module) -> Weights:
+    """A copy of the network's weights as rows and rest: where guides start."""
+    rows = {name: rows.detach().clone() for name, rows in prior.architecture.rows(net).items()}
+    return Weights(rows, prior.architecture.rest_vector(net).detach().clone())
+
+
+def _objective(session: Session, prior: GuidedPrior, settings: GaussianSettings, plan: Plan) -> SVIObjective:
+    guide = gaussian_guide(
+        settings.guide,
+        prior.architecture,
+        network_weights(prior, session.net),
+        sd=settings.start_sd,
+        rank=settings.rank,
+        generator=torch.Generator().manual_seed(session.seed),
+    )
+    expected = ExpectedPenalty(prior, guide, settings.norm)
+    if settings.strength is not None and expected.needs_draws:
+        raise StrengthError("the group horseshoe's strength is no power in front of its density: it cannot be learned here.")
+    return SVIObjective(
+        session.net,
+        session.likelihood,
+        Divergence(guide, noise_guide(session.likelihood), expected, settings.strength),
+        session.batches,
+        session.held_out,
+        lr=plan.lr,
+        particles=settings.particles,
+        local=_is_local(guide, settings.reparameterisation),
+    )
+
+
+def _is_local(guide: Guide, wanted: Reparameterisation | None) -> bool:
+    if wanted not in (None, "local", "weights"):
+        raise ConfigError(f'reparameterisation={wanted!r}: give "local" or "weights".')
+    if wanted == "local" and not guide.independent:
+        raise ConfigError(
+            f'the guide "{guide.family}" has correlated weights; local reparameterisation needs independent ones.'
+        )
+    return guide.independent and wanted != "weights"
