@@ -1,6 +1,6 @@
 """The guided regulariser of all members of an ensemble at once, for the one training loop."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import torch
@@ -50,13 +50,13 @@ class EnsembleObjective(Objective):
             UnsupportedNetworkError: if the network does not run on stacked members.
         """
         self.prior, self.batches, self.held_out, self.allow_empty = prior, batches, held_out, allow_empty
-        self._template = _CaseLoss(members[0], likelihood).train()
+        self._net, self._one_likelihood = members[0].train(), likelihood
         for data in (batches, held_out):
             if data is not None:
                 check_cases(members[0], likelihood, data)
         self.network, self.likelihood = stack(members), stack([likelihood] * len(members))
         self.module = nn.ModuleDict({"network": self.network, "likelihood": self.likelihood}).train()
-        self._parameters, self._buffers = dict(self.module.named_parameters()), dict(self.module.named_buffers())
+        self._parameters, self._buffers = dict(self.network.named_parameters()), dict(self.network.named_buffers())
         self.optimizer = ProximalAdam(
             members[0],
             prior,
@@ -67,6 +67,8 @@ class EnsembleObjective(Objective):
             extra=self.likelihood.parameters(),
             stacked=dict(self.network.named_parameters()),
         )
+        self._noise: dict[str, Tensor] = {f"likelihood.{name}": value for name, value in self.likelihood.named_parameters()}
+        """Every member's noise, as `_Call` names it."""
         self._require_vmap()
 
     def batch_loss(self, inputs: Tensor, targets: Tensor) -> BatchLoss:
@@ -75,10 +77,11 @@ class EnsembleObjective(Objective):
         For the record NLL and error are means over members; the error counts every case alike.
         """
         cases = self.batches.cases(inputs, targets)
-        nll, error, penalty = self._run(cases, self._buffers)
+        nll, error = self._case_terms(self._outputs(cases, self._buffers), cases)
         if cases.weights is not None:
             nll = nll * cases.weights
-        return BatchLoss(nll.mean(dim=1).sum() + penalty.sum() / self.batches.size, nll.mean(), error.double().mean())
+        loss = nll.mean(dim=1).sum() + self._noise_penalties().sum() / self.batches.size
+        return BatchLoss(loss, nll.mean(), error.double().mean())
 
     def end_epoch(self, nll: float, error: float) -> Epoch:
         """The record of the epoch: means over members, units that at least half of the members keep, and the validation
@@ -93,39 +96,56 @@ class EnsembleObjective(Objective):
         widths = {name: int(kept_by_half(mask).sum()) for name, mask in alive.items()}
         held_out = None
         if self.held_out is not None:
-            architecture, template = self.prior.architecture, self._template
-            held_out = evaluate_draws(template.network, architecture, template.likelihood, draws, self.held_out).error
+            given = self._net, self.prior.architecture, self._one_likelihood
+            held_out = evaluate_draws(*given, draws, self.held_out).error
         loss = nll + self.penalty(draws) / self.batches.size
-        return Epoch(loss, nll, summary_error(self._template.likelihood, error), widths, held_out)
+        return Epoch(loss, nll, summary_error(self._one_likelihood, error), widths, held_out)
 
     @torch.no_grad()
     def penalty(self, draws: Draws) -> float:
         """The whole regulariser, in nats, averaged over members."""
         rows = {name: vmap(prior.penalty)(draws.rows[name]) for name, prior in self.prior.row_priors.items()}
-        noise = self._noise_penalty()
         rest = self.prior.rest.strength * draws.rest.square().sum(dim=1).mean()
-        return float(sum(penalty.sum(dim=1).mean() for penalty in rows.values())) + float(rest) + noise
+        return float(sum(penalty.sum(dim=1).mean() for penalty in rows.values())) + float(
+            rest + self._noise_penalties().mean()
+        )
+
+    def __len__(self) -> int:
+        """Number of members."""
+        return len(next(iter(self._parameters.values())))
 
     def draws(self) -> Draws:
         """The members as they are now."""
         return read_members(self.prior.architecture, self.network, self.likelihood)
 
-    def _noise_penalty(self) -> float:
-        parameters = {name: value.detach() for name, value in self.likelihood.named_parameters()}
-        if not parameters:
-            return 0.0
-        members = vmap(lambda given: functional_call(_Penalty(self._template.likelihood), given, ()))
-        return float(members({f"likelihood.{name}": value for name, value in parameters.items()}).mean())
+    def _outputs(self, cases: MemberCases, buffers: dict[str, Tensor]) -> Float[Tensor, "members batch ..."]:
+        """What every member's network says; running statistics in `buffers` move along."""
 
-    def _run(self, cases: MemberCases, buffers: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """NLL and error (members, batch), and the noise's penalty (members,); running statistics in `buffers` move along."""
+        def member(parameters: Mapping[str, Tensor], own: dict[str, Tensor], inputs: Tensor) -> Tensor:
+            return functional_call(self._net, {**parameters, **own}, (inputs,))
 
-        def member(parameters: Mapping[str, Tensor], own: dict[str, Tensor], inputs: Tensor, targets: Tensor) -> Any:
-            return functional_call(self._template, {**parameters, **own}, (inputs, targets))
+        in_dims = (0, 0, 0 if cases.own else None)
+        return vmap(member, in_dims=in_dims, randomness="different")(self._parameters, buffers, cases.inputs)
 
-        data = 0 if cases.own else None
-        in_dims = (0, 0, data, data)
-        return vmap(member, in_dims=in_dims, randomness="different")(self._parameters, buffers, cases.inputs, cases.targets)
+    def _case_terms(
+        self, outputs: Float[Tensor, "members batch ..."], cases: MemberCases
+    ) -> tuple[Float[Tensor, "members batch"], Float[Tensor, "members batch"]]:
+        """NLL and error of every case in every member."""
+        targets = cases.targets if cases.own else cases.targets.expand(len(outputs), *cases.targets.shape)
+        if self._noise:
+            return vmap(self._noisy_terms)(self._noise, outputs, targets)
+        # Without weights of its own the likelihood sees one long batch, which is faster than a vmap of it.
+        nll, error = _terms(self._one_likelihood, outputs.flatten(0, 1), targets.flatten(0, 1))
+        return nll.unflatten(0, outputs.shape[:2]), error.unflatten(0, outputs.shape[:2])
+
+    def _noisy_terms(self, noise: dict[str, Tensor], outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        return functional_call(_Call(self._one_likelihood, _terms), noise, (outputs, targets))
+
+    def _noise_penalties(self) -> Float[Tensor, "members"]:
+        """The negative log prior of every member's noise, in nats; 0 where none is learned."""
+        if not self._noise:
+            return self._one_likelihood.penalty().expand(len(self))
+        return vmap(lambda noise: functional_call(_Call(self._one_likelihood, _penalty), noise, ()))(self._noise)
 
     @torch.no_grad()
     def _require_vmap(self) -> None:
@@ -134,7 +154,7 @@ class EnsembleObjective(Objective):
         buffers = {name: buffer.clone() for name, buffer in self._buffers.items()}
         with kept_generators(self.batches.device):
             try:
-                self._run(MemberCases(inputs[:2], targets[:2], None, own=False), buffers)
+                self._outputs(MemberCases(inputs[:2], targets[:2], None, own=False), buffers)
             except Exception as error:
                 raise UnsupportedNetworkError(
                     f"the network does not run on stacked members, under torch.func.vmap ({type(error).__name__}: {error}); "
@@ -161,28 +181,26 @@ def kept_by_half(alive: Bool[Tensor, "members units"]) -> Bool[Tensor, "units"]:
     return 2 * alive.sum(dim=0) >= len(alive)
 
 
-class _CaseLoss(nn.Module):
-    """One member's loss per case, as a module, so that its weights can be given from outside."""
+class _Call(nn.Module):
+    """A function of a likelihood as a module, so that the likelihood's weights can be given from outside."""
 
-    def __init__(self, network: nn.Module, likelihood: Likelihood) -> None:
+    def __init__(self, likelihood: Likelihood, function: Callable[..., Any]) -> None:
         super().__init__()
-        self.network, self.likelihood = network, likelihood
+        self.likelihood, self.function = likelihood, function
 
-    def forward(
-        self, inputs: Tensor, targets: Tensor
-    ) -> tuple[Float[Tensor, "batch"], Float[Tensor, "batch"], Float[Tensor, ""]]:
-        """NLL and error per case, and the noise's penalty."""
-        outputs = self.network(inputs)
-        with torch.no_grad():
-            error = self.likelihood.error(outputs, targets)
-        return -self.likelihood.log_prob(outputs, targets), error, self.likelihood.penalty()
+    def forward(self, *arguments: Tensor) -> Any:
+        """The function's value."""
+        return self.function(self.likelihood, *arguments)
 
 
-class _Penalty(nn.Module):
-    def __init__(self, likelihood: Likelihood) -> None:
-        super().__init__()
-        self.likelihood = likelihood
+def _terms(
+    likelihood: Likelihood, outputs: Float[Tensor, "batch ..."], targets: Tensor
+) -> tuple[Float[Tensor, "batch"], Float[Tensor, "batch"]]:
+    """NLL and error per case."""
+    with torch.no_grad():
+        error = likelihood.error(outputs, targets)
+    return -likelihood.log_prob(outputs, targets), error
 
-    def forward(self) -> Float[Tensor, ""]:
-        """The noise's penalty."""
-        return self.likelihood.penalty()
+
+def _penalty(likelihood: Likelihood) -> Float[Tensor, ""]:
+    return likelihood.penalty()

@@ -70,7 +70,11 @@ class MemberBatches(Batches):
         weights = None
         if self._weights is not None:
             weights = self._weights.gather(1, index) if own else self._weights[:, index]
-        return MemberCases(self.source.inputs[index], self.source.targets[index], weights, own)
+        inputs, targets = (
+            values.index_select(0, index.flatten()).unflatten(0, index.shape)
+            for values in (self.source.inputs, self.source.targets)
+        )
+        return MemberCases(inputs, targets, weights, own)
 
     def sweep(self) -> Iterator[tuple[Tensor, Tensor]]:
         """One pass over the data themselves, for evaluation."""

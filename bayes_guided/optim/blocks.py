@@ -34,6 +34,7 @@ class ParameterBlock:
         in_order = torch.arange(size)[:, None]
         whole = index.shape == in_order.shape and torch.equal(index.cpu(), in_order)
         self._index = None if whole else index.to(parameter.device)
+        self._squares: Tensor | None = None
 
     def read(self, tensor: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """The block of a tensor shaped as the parameter (its value, gradient or moment)."""
@@ -70,7 +71,10 @@ class ParameterBlock:
             return block.square()
         if block.stride(-1) != 1:
             # Rows that lie across the memory: `vector_norm` walks along each, a sum over squares walks along the memory.
-            return block.square().sum(dim=inside)
+            # The squares have a place of their own: memory that is freed and asked for anew at every step costs more.
+            if self._squares is None:
+                self._squares = torch.empty_like(block)
+            return torch.square(block, out=self._squares).sum(dim=inside)
         return torch.linalg.vector_norm(block, dim=inside).square_()
 
     def matrix(self, tensor: Float[Tensor, "..."]) -> Float[Tensor, "*members units row"]:
