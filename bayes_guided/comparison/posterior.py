@@ -9,6 +9,7 @@ from torch import Tensor
 
 from bayes_guided.exceptions import ReadingError
 from bayes_guided.infer import EnsembleFit, Fit, MAPFit
+from bayes_guided.infer.mcmc_fit import MCMCFit
 from bayes_guided.priors.model_prior import ModelPrior
 from bayes_guided.types import UnitValues
 
@@ -71,4 +72,6 @@ def _joint_draws(pair: Pair, draws: int, generator: torch.Generator) -> dict[str
 
 def _stored_draws(fit: Fit) -> int | None:
     """How many draws a fit consists of, None if it makes new ones whenever it is asked."""
-    return len(fit) if isinstance(fit, EnsembleFit) else None
+    if isinstance(fit, EnsembleFit):
+        return len(fit)
+    return len(fit.samples) if isinstance(fit, MCMCFit) else None

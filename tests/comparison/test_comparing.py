@@ -191,7 +191,8 @@ def test_a_map_is_the_model_that_it_chose_and_no_probability():
     net = CLASSES.net()
     prior = CLASSES.prior(net)
     fit = bg.fit_map(net, prior, CLASSES.data(), **BUDGET)
-    comparison = bg.compare(prior, fit, reading="map", curvature=30.0)
+    margins = bg.infer.margins(fit, CLASSES.data(), refit=False).margin
+    comparison = bg.compare(prior, fit, reading="map", curvature=30.0, margins=margins)
     found = comparison.dataset
     alive = {name: (rows != 0).any(dim=1).numpy() for name, rows in fit.rows.items()}
     implied = prior.model_prior("evidence", curvature=30.0)
@@ -202,6 +203,7 @@ def test_a_map_is_the_model_that_it_chose_and_no_probability():
         assert_allclose(found["prior_survival"].values[place, :size], implied.unit_survival()[name], rtol=1e-12)
         assert found["posterior_width_pmf"].values[place, alive[name].sum()] == 1.0
         assert_allclose(found["row_norm"].values[place, :size], fit.rows[name].norm(dim=1), rtol=1e-6)
+        assert_allclose(found["margin"].values[place, :size], margins[name], rtol=1e-12)
         assert_allclose(found["guidance"].values[place, :size], prior.coefficients[name], rtol=1e-12)
     for name in ("posterior_log_odds", "log_bayes_factor", "unit_divergence", "divergence", "divergence_all", "coverage_all"):
         assert np.isnan(found[name]).all()
