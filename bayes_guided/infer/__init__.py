@@ -3,6 +3,7 @@
 from .draws import Draws as Draws
 from .ensemble import fit_ensemble as fit_ensemble
 from .ensemble_fit import EnsembleFit as EnsembleFit
+from .ensemble_fit import Vary as Vary
 from .evaluation import Evaluation as Evaluation
 from .fit import Fit as Fit
 from .history import Epoch as Epoch

@@ -204,11 +204,11 @@ class OwnWeights(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.first = nn.Linear(5, 8)
-        self.shift = nn.Parameter(torch.zeros(8))
+        self.scale = nn.Parameter(torch.ones(()))
         self.last = nn.Linear(8, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.last((self.first(x) + self.shift).relu())
+        return self.last(self.first(x).relu()) * self.scale
 
 
 def test_a_layer_that_cannot_start_anew_is_refused_for_seeds_only():
