@@ -1,6 +1,7 @@
 """q(m) over one set of units: what every family can do, and the product of Bernoullis."""
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -13,16 +14,41 @@ from bayes_guided.priors.unit_tree import log_poisson_binomial
 SPEED = 10.0
 """Nats of log odds per unit of a parameter: Adam moves a parameter by its learning rate, which is made for weights."""
 
-START = 3.0
-"""Log odds of presence at which every family starts. Near 1, since an absent unit gets no gradient from the data and would
-have to be found by chance (P28); and below the values where sigmoid'(x) is so small that the data could not move it."""
+START = 2.0
+"""Log odds of presence at which every family starts: P = .88. An absent unit gets no gradient from the data and would have to
+be found by chance (P28), so units start present; much above 2 relaxed gates are all open and were seen to stay so against
+12 nats."""
+
+LEAST_INFORMATION = 3e-3
+"""Fisher information of a log odds, p (1 - p), below which `natural` takes it for this: |log odds| of 5.8."""
+
+
+class _Natural(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, parameter: Tensor, information: Tensor) -> Tensor:
+        ctx.save_for_backward(information)
+        return parameter.view_as(parameter)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return gradients[0] / ctx.saved_tensors[0].clamp(min=LEAST_INFORMATION), None
+
+
+def natural(parameter: Float[Tensor, "_"], probability: Float[Tensor, "_"]) -> Float[Tensor, "_"]:
+    """The parameter itself, whose gradient comes back as the natural gradient in its diagonal form, over p (1 - p).
+
+    That of a log odds is the distance to its optimum (in nats), while the plain gradient carries the factor p (1 - p): a unit
+    that the warm-up made sure, when nothing yet spoke against it, would not come back.
+    """
+    p = probability.detach()
+    return _Natural.apply(parameter, p * (1 - p))  # pyright: ignore[reportReturnType]
 
 
 class InclusionLaw(nn.Module, ABC):
     """A trainable law over masks (units,) of the unprotected units of one group, or of several side by side.
 
     Parameters and results are float64 on the module's device; log probabilities and entropies in nats. Densities, log odds,
-    entropies and relaxed gates are differentiable in the parameters.
+    entropies and relaxed gates are differentiable in the parameters, whose gradients are natural ones (`natural`).
     """
 
     units: int
@@ -85,7 +111,7 @@ class BernoulliInclusion(InclusionLaw):
 
     def log_odds(self) -> Float[Tensor, "units"]:
         """The logits themselves."""
-        return SPEED * self.parameter
+        return SPEED * natural(self.parameter, torch.sigmoid(SPEED * self.parameter))
 
     def log_prob(self, masks: Bool[Tensor, "samples units"]) -> Float[Tensor, "samples"]:
         """Sum over units."""

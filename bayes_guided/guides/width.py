@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from bayes_guided.guides.hard_concrete import hard_concrete
-from bayes_guided.guides.inclusion import SPEED, START, InclusionLaw
+from bayes_guided.guides.inclusion import SPEED, START, InclusionLaw, natural
 from bayes_guided.priors.group_law import nested_masks, sample_counts
 
 IMPOSSIBLE = -1e30
@@ -33,7 +33,8 @@ class NestedInclusion(InclusionLaw):
 
     def log_width_law(self) -> Float[Tensor, "widths"]:
         """Log softmax of the parameters over the possible widths."""
-        return (SPEED * self.parameter).masked_fill(~self.possible, IMPOSSIBLE).log_softmax(dim=0)
+        probability = self._normalised(self.parameter.detach()).exp()
+        return self._normalised(natural(self.parameter, probability))
 
     def log_odds(self) -> Float[Tensor, "units"]:
         """log P(K >= u) - log P(K < u), both summed from their far ends."""
@@ -80,6 +81,9 @@ class NestedInclusion(InclusionLaw):
     def jitter(self, sd: float) -> None:
         """Normal noise on the log weight of every width."""
         self.parameter += sd / SPEED * torch.randn(self.units + 1, dtype=torch.float64).to(self.parameter.device)
+
+    def _normalised(self, parameter: Float[Tensor, "widths"]) -> Float[Tensor, "widths"]:
+        return (SPEED * parameter).masked_fill(~self.possible, IMPOSSIBLE).log_softmax(dim=0)
 
     def _law_for_numbers(self) -> Float[Tensor, "widths"]:
         law = self.log_width_law().detach().cpu()

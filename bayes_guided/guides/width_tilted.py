@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
 from bayes_guided.guides.hard_concrete import hard_concrete
-from bayes_guided.guides.inclusion import SPEED, START, InclusionLaw, every_subset
+from bayes_guided.guides.inclusion import SPEED, START, InclusionLaw, every_subset, natural
 from bayes_guided.guides.width import IMPOSSIBLE
 from bayes_guided.priors.tilted_units import TiltedUnits
 
@@ -30,11 +30,11 @@ class TiltedInclusion(InclusionLaw):
 
     def log_width_law(self) -> Float[Tensor, "widths"]:
         """a_K + log e_K(exp l), normalised."""
-        return self._log_joint(SPEED * self.logits, torch.zeros_like(self.logits)).log_softmax(dim=0)
+        return self._log_joint(self._logits(), torch.zeros_like(self.logits)).log_softmax(dim=0)
 
     def log_prob(self, masks: Bool[Tensor, "samples units"]) -> Float[Tensor, "samples"]:
         """l . m + a_|m| minus the log normaliser; IMPOSSIBLE or less for impossible widths."""
-        logits = SPEED * self.logits
+        logits = self._logits()
         total = self._log_joint(logits, torch.zeros_like(logits)).logsumexp(dim=0)
         return masks.to(logits) @ logits + self._width_weights()[masks.sum(dim=1)] - total
 
@@ -49,7 +49,7 @@ class TiltedInclusion(InclusionLaw):
 
     def entropy(self) -> Float[Tensor, ""]:
         """log Z - l . P(m = 1) - E a_|m|."""
-        logits = SPEED * self.logits
+        logits = self._logits()
         joint = self._log_joint(logits, torch.zeros_like(logits))
         law = joint.softmax(dim=0)
         weights = torch.where(self.possible, self._width_weights(), 0.0)
@@ -94,6 +94,10 @@ class TiltedInclusion(InclusionLaw):
         law = self.log_width_law().detach().cpu().masked_fill(~self.possible.cpu(), -torch.inf)
         return TiltedUnits((SPEED * self.logits).detach().cpu(), (self.units,), (0,), law)
 
+    def _logits(self) -> Float[Tensor, "units"]:
+        """l; the information is taken as that of independent units."""
+        return SPEED * natural(self.logits, torch.sigmoid(SPEED * self.logits))
+
     def _width_weights(self) -> Float[Tensor, "widths"]:
         return (SPEED * self.widths).masked_fill(~self.possible, IMPOSSIBLE)
 
@@ -110,7 +114,7 @@ class TiltedInclusion(InclusionLaw):
         """P(m_u = 1) and P(m_u = 0), the second not as one minus the first."""
         keep = torch.is_grad_enabled() and self.logits.requires_grad
         with torch.enable_grad():
-            present = SPEED * self.logits
+            present = self._logits()
             present = present if present.requires_grad else present.requires_grad_()
             absent = torch.zeros_like(present).requires_grad_()
             total = self._log_joint(present, absent).logsumexp(dim=0)

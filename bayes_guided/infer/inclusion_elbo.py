@@ -19,8 +19,8 @@ _TOGETHER = 16
 def final_bound(objective: InclusionObjective, draws: int, seed: int) -> Estimate:
     """Log likelihood of draws from q, models binary, minus the divergence: nats, mean and standard error.
 
-    Never of relaxed gates. The network is in evaluation mode; where a loader leaves cases out, the likelihood is scaled to N. The
-    same seed gives the same draws.
+    Never of relaxed gates. The network is in evaluation mode; where a loader leaves cases out, the likelihood is scaled to N.
+    The same seed gives the same draws.
     """
     guide, batches = objective.guide, objective.batches
     network = DrawnNetwork(objective.network, objective.likelihood)

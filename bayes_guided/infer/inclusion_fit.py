@@ -55,7 +55,8 @@ class InclusionFit(Fit):
 
     `net` holds the posterior means given the most probable model, absent rows exactly zero. `bound` is the ELBO in nats (for
     guided L0 minus its objective, which bounds nothing), by draws of binary models; `restarts` are all starts, of which the
-    one with the largest bound is this fit.
+    one with the largest bound is this fit. Log odds are those of q(m), exact in both tails; but of units that are nearly sure
+    they are where the optimiser left them, since the bound hardly changes there: they understate how sure the optimum is.
     """
 
     guide: SpikeAndSlabGuide

@@ -12,9 +12,8 @@ from bayes_guided.exceptions import ConfigError
 from bayes_guided.guides.base import Weights
 from bayes_guided.guides.inclusion_law import Inclusion
 from bayes_guided.guides.inclusion_prior import MAX_LISTED
-from bayes_guided.guides.noise import with_scale
 from bayes_guided.guides.spike_and_slab import SpikeAndSlabGuide
-from bayes_guided.likelihoods import Likelihood
+from bayes_guided.likelihoods import Likelihood, Normal
 
 Gradient = Literal["enumeration", "widths", "hard_concrete"]
 """How the likelihood's gradient reaches q(m).
@@ -52,7 +51,9 @@ class DrawnNetwork:
 
         def one(rows: dict[str, Tensor], rest: Tensor, scale: Tensor | None) -> tuple[Tensor, Tensor]:
             outputs = functional_call(self.net, architecture.parameters(rows, rest), (inputs,))
-            likelihood = self.likelihood if scale is None else with_scale(scale)
+            likelihood = self.likelihood
+            if scale is not None and isinstance(likelihood, Normal):
+                likelihood = likelihood.with_scale(scale)
             nll = -likelihood.log_prob(outputs, targets).mean()
             return nll, likelihood.error(outputs.detach(), targets).mean()
 
