@@ -5,24 +5,31 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from bayes_guided import plots
+from bayes_guided.comparison import Comparison
 from bayes_guided.exceptions import NoDensityError, ReadingError
-from bayes_guided.infer import MAPFit
+from bayes_guided.infer import Fit, MAPFit
 from bayes_guided.priors.threshold_survival import GroupSurvival, kept_sizes, row_sizes, threshold_survival
 
 
-def draw_figures(fit: MAPFit, folder: Path) -> list[Path]:
-    """Draws guidance and survival, row norms, the training curves and the architecture, each as PNG and PDF.
+def draw_figures(fit: Fit, comparison: Comparison, folder: Path) -> list[Path]:
+    """Draws the figures of a run, each as PNG and PDF, and returns their files.
 
     Raises:
         RunFolderError: if the folder cannot be written.
     """
-    figures = {
-        "unit_survival": _survival_figure(fit),
-        "row_norms": _norms_figure(fit),
-        "training": _training_figure(fit),
-        "architecture": _architecture_figure(fit),
-    }
+    figures = figures_of(fit, comparison)
     return [path for name, figure in figures.items() for path in plots.save(figure, folder, name)]
+
+
+def figures_of(fit: Fit, comparison: Comparison) -> dict[str, Figure]:
+    """The figures that make sense for the fit, by name."""
+    del comparison
+    figures = {"row_norms": _norms_figure(fit), "architecture": _architecture_figure(fit)}
+    if len(fit.history):
+        figures["training"] = _training_figure(fit)
+    if isinstance(fit, MAPFit):
+        figures["unit_survival"] = _survival_figure(fit)
+    return figures
 
 
 def group_survival(fit: MAPFit, name: str) -> GroupSurvival:
@@ -43,22 +50,23 @@ def _survival_figure(fit: MAPFit) -> Figure:
     return figure
 
 
-def _norms_figure(fit: MAPFit) -> Figure:
+def _norms_figure(fit: Fit) -> Figure:
     figure, axes = plots.panels(len(fit.architecture.groups), height=1.7)
     for group, ax in zip(fit.architecture.groups, axes, strict=True):
         plots.row_norms(fit.rows[group.name].cpu().norm(dim=1), group=group.name, ax=ax)
     return figure
 
 
-def _training_figure(fit: MAPFit) -> Figure:
-    figure, axes = plots.panels(3, height=1.5)
-    refit = None if fit.refit is None else fit.refit.history
-    for quantity, ax in zip(("loss", "error", "units"), axes, strict=True):
+def _training_figure(fit: Fit) -> Figure:
+    quantities = ("loss", "error", "units") if fit.history.widths else ("loss", "error")
+    figure, axes = plots.panels(len(quantities), height=1.5)
+    refit = fit.refit.history if isinstance(fit, MAPFit) and fit.refit is not None else None
+    for quantity, ax in zip(quantities, axes, strict=True):
         plots.training(fit.history, quantity, refit=refit, error_name=fit.likelihood.error_name, ax=ax)
     return figure
 
 
-def _architecture_figure(fit: MAPFit) -> Figure:
+def _architecture_figure(fit: Fit) -> Figure:
     ax = plots.architecture(fit.sub_architecture())
     figure = ax.figure
     assert isinstance(figure, Figure)
