@@ -3,6 +3,7 @@
 from .base import Guide as Guide
 from .base import Moments as Moments
 from .base import Weights as Weights
+from .free_rest import FreeRest as FreeRest
 from .full import FullCovariance as FullCovariance
 from .gaussian import GuideName as GuideName
 from .gaussian import gaussian_guide as gaussian_guide

@@ -15,9 +15,9 @@ from .log_scale import variance_and_log_sum
 
 
 class LowRank(Guide):
-    """q(rows of a group) = N(m, S (I + F F') S), S = diag(s), F of `rank` columns over all weights of the group; the rest likewise.
+    """q(rows of a group) = N(m, S (I + F F') S), S = diag(s), F of `rank` columns over all weights of the group.
 
-    Groups are independent of each other and of the rest.
+    The rest likewise. Groups are independent of each other and of the rest.
     """
 
     family = "low_rank"
@@ -78,11 +78,10 @@ class LowRank(Guide):
     @torch.no_grad()
     def posterior(self) -> GaussianPosterior:
         """Independent blocks, each of low rank plus diagonal."""
+        scales = [log_sd.double().exp().flatten() for log_sd in self._log_sds]
         blocks = [
-            LowRankGaussian(
-                mean.flatten(), (2 * log_sd.double()).exp().flatten(), log_sd.double().exp().reshape(-1, 1) * factor
-            )
-            for mean, log_sd, factor in zip(self._means, self._log_sds, self._factors, strict=True)
+            LowRankGaussian(mean.flatten(), sd.square(), sd[:, None] * factor)
+            for mean, sd, factor in zip(self._means, scales, self._factors, strict=True)
             if mean.numel()
         ]
         return BlockGaussian(blocks)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from bayes_guided.guides import NetworkParameters
+from bayes_guided.guides import FreeRest, NetworkParameters
 from bayes_guided.infer.batches import Batches
 from bayes_guided.infer.generators import seeded_generators
 from bayes_guided.infer.svi_objective import Divergence
@@ -15,7 +15,13 @@ from bayes_guided.priors.estimate import Estimate
 
 @torch.no_grad()
 def estimate_elbo(
-    net: nn.Module, likelihood: Likelihood, divergence: Divergence, batches: Batches, draws: int, seed: int
+    net: nn.Module,
+    likelihood: Likelihood,
+    divergence: Divergence,
+    free: FreeRest,
+    batches: Batches,
+    draws: int,
+    seed: int,
 ) -> Estimate:
     """E_q log p(D | weights) - KL(q || prior), nats, with its Monte Carlo standard error over the draws.
 
@@ -28,7 +34,7 @@ def estimate_elbo(
     with seeded_generators(seed, batches.device), evaluating(net):
         for _ in range(draws):
             drawn = guide.rsample(1)[0]
-            parameters = to_parameters(drawn)
+            parameters = to_parameters(free.whole(drawn))
             at = likelihood
             if noise is not None and isinstance(likelihood, Normal):
                 at = likelihood.with_scale(noise.rsample(1)[0])

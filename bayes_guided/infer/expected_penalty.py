@@ -53,9 +53,10 @@ class ExpectedPenalty:
         like = next(guide.parameters()).detach()
         self._groups = {name: _Group(rows, like, norm) for name, rows in prior.row_priors.items()}
         self._rest_constant = 0.0
-        if prior.architecture.rest_size:
-            zeros = torch.zeros(prior.architecture.rest_size, dtype=torch.float64)
-            self._rest_constant = -float(prior.rest_distribution(zeros).log_prob(zeros))
+        count = guide.means.rest.numel()
+        if count:
+            ridge, zeros = torch.full((), prior.rest.strength, dtype=torch.float64), torch.zeros(count, dtype=torch.float64)
+            self._rest_constant = -float(prior.rest.distribution(ridge, count).log_prob(zeros))
 
     @property
     def description(self) -> str:

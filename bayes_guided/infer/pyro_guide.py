@@ -28,7 +28,6 @@ from bayes_guided.infer.history import Epoch
 from bayes_guided.infer.kept_draws import KeptDraws
 from bayes_guided.infer.session import Session
 from bayes_guided.infer.svi_fit import SVIFit
-from bayes_guided.infer.svi_gaussian import require_trainable
 from bayes_guided.infer.training import BatchLoss, Objective, Plan
 from bayes_guided.likelihoods import _NOISE_PRIOR, Likelihood, Normal
 from bayes_guided.models import BayesianNetwork
@@ -71,7 +70,7 @@ def fit_pyro(session: Session, prior: GuidedPrior, settings: PyroSettings, plan:
     Raises:
         ConfigError: if the weights are frozen, or the guide does not sample all of the model's sites.
     """
-    require_trainable(session.net)
+    _require_trainable(session.net)
     with pyro.settings.context(module_local_params=True):
         objective = PyroObjective(session, prior, settings, lr=plan.lr)
         history = session.train(objective, plan, label="SVI")
@@ -147,7 +146,7 @@ class PyroObjective(Objective):
         """`n` draws from the guide; `_log_q` is then the log density of the last, nats."""
         values = []
         for _ in range(n):
-            trace = poutine.trace(self.guide).get_trace(*self.example)
+            trace: Any = poutine.trace(self.guide).get_trace(*self.example)
             self._log_q = float(trace.log_prob_sum())
             values.append(trace.nodes["_RETURN"]["value"])
         sites = {name: torch.stack([value[name] for value in values]) for name in self.model.initial_values()}
@@ -180,7 +179,7 @@ class PyroObjective(Objective):
             guide = build(start(self.model))
             if not isinstance(guide, PyroModule):
                 raise ConfigError(
-                    f"guide={build!r} gives a {type(guide).__name__}; give an AutoGuide, as a class or function."
+                    f"guide={build!r} gives a {type(guide).__name__}, no AutoGuide; give its class, or a function."
                 )
             found = guide(*self.example)
         missing = set(self.model.initial_values()) - set(found if isinstance(found, dict) else {})
@@ -193,7 +192,8 @@ class PyroObjective(Objective):
         with poutine.trace() as traced:
             outputs = self.model(inputs, targets)
         with torch.no_grad():
-            nll = -traced.trace.nodes["targets"]["fn"].log_prob(targets).mean()
+            nodes: Any = traced.trace.nodes
+            nll = -nodes["targets"]["fn"].log_prob(targets).mean()
             self._recorded.append((nll, self.likelihood.error(outputs, targets).double().mean()))
         return outputs
 
@@ -214,6 +214,12 @@ class PyroObjective(Objective):
             float(likelihood.log_prob(functional_call(self.network, parameters, (inputs,)), targets).double().sum())
             for inputs, targets in batches.sweep()
         )
+
+
+def _require_trainable(net: nn.Module) -> None:
+    for name, parameter in net.named_parameters():
+        if not parameter.requires_grad:
+            raise ConfigError(f"parameter {name!r} is frozen, which Pyro's model has no place for; use one of the own guides.")
 
 
 class _Warmup(Messenger):

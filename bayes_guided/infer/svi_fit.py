@@ -12,7 +12,7 @@ from bayes_guided.analysis.gaussian_posterior import GaussianPosterior
 from bayes_guided.analysis.implied import Evidence, Reading, Shrinkage, Threshold
 from bayes_guided.architecture import SubArchitecture
 from bayes_guided.exceptions import PosteriorError
-from bayes_guided.guides import Guide, LogNormalNoise, Weights, gaussian_guide, noise_guide
+from bayes_guided.guides import FreeRest, Guide, LogNormalNoise, Weights, gaussian_guide, noise_guide
 from bayes_guided.infer import counted_readings, gaussian_readings
 from bayes_guided.infer.draws import Draws
 from bayes_guided.infer.fit import Fit
@@ -28,8 +28,8 @@ _NARROW = (
     "; independent weights make it too narrow where weights are correlated, and its evidence wrong by up to many nats (P19)"
 )
 _PEAK = (
-    '; read as "evidence" a Gaussian misses the prior\'s peak at zero: where the data are silent it errs by about D/2 nats for '
-    "the unit"
+    '; read as "evidence" a Gaussian misses the prior\'s peak at zero: where the data are silent it errs by about D/2 nats '
+    "for the unit"
 )
 
 
@@ -79,7 +79,7 @@ class SVIFit(Fit):
 
     @property
     def posterior(self) -> GaussianPosterior:
-        """The Gaussian over the flat weights (rows of every group, then the rest; `guide.index`), for the analysis functions.
+        """The Gaussian over the flat weights (rows of every group, then the free rest; `guide.index`), for `analysis`.
 
         Raises:
             PosteriorError: for a Pyro AutoGuide, of which there are draws only.
@@ -122,7 +122,7 @@ class SVIFit(Fit):
         generator = self.generator() if generator is None else generator
         if isinstance(self.guide, KeptDraws):
             return self.guide.choose(n, generator, next(self.net.parameters()).device)
-        drawn = self.guide.rsample(n, generator)
+        drawn = FreeRest.of(self.architecture, self.net).whole(self.guide.rsample(n, generator))
         return Draws(drawn.rows, drawn.rest, None if self.noise is None else self.noise.rsample(n, generator))
 
     @property
@@ -175,10 +175,13 @@ class SVIFit(Fit):
             "elbo": [self.elbo.value, self.elbo.standard_error],
             "strength": None if self.strength is None else asdict(self.strength),
             "bound": self.bound,
+            "frozen": [name for name, parameter in self.net.named_parameters() if not parameter.requires_grad],
         }
 
     @classmethod
     def _from_tree(cls, common: dict[str, Any], tree: dict[str, Any]) -> "SVIFit":
+        for name, parameter in common["net"].named_parameters():
+            parameter.requires_grad_(name not in tree["frozen"])
         noise = None
         if tree["noise"] is not None:
             noise = _noise_like(common["likelihood"], tree["noise"])
@@ -205,9 +208,9 @@ def _guide_from_tree(common: dict[str, Any], tree: dict[str, Any]) -> Guide | Ke
     if tree["family"] == "pyro":
         return KeptDraws.from_tree(tree["draws"])
     architecture, net = common["prior"].architecture, common["net"]
-    start = Weights(
-        {name: rows.detach() for name, rows in architecture.rows(net).items()}, architecture.rest_vector(net).detach()
-    )
+    free = FreeRest.of(architecture, net)
+    rows = {name: rows.detach().clone() for name, rows in architecture.rows(net).items()}
+    start = Weights(rows, free.take(free.values).clone())
     guide = gaussian_guide(tree["family"], architecture, start, **tree["settings"])
     guide.load_state_dict(tree["state"])
     return guide.eval()

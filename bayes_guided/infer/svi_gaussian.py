@@ -4,10 +4,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import torch
-from torch import nn
 
 from bayes_guided.exceptions import ConfigError, StrengthError
-from bayes_guided.guides import Guide, Weights, gaussian_guide, noise_guide
+from bayes_guided.guides import FreeRest, Guide, Weights, gaussian_guide, noise_guide
 from bayes_guided.infer.elbo import estimate_elbo
 from bayes_guided.infer.expected_penalty import ExpectedPenalty, NormExpectation
 from bayes_guided.infer.session import Session
@@ -45,12 +44,13 @@ def fit_gaussian(session: Session, prior: GuidedPrior, settings: GaussianSetting
     Raises:
         ConfigError, ExactLimitError, NoDensityError, StrengthError: as `fit_svi`.
     """
-    require_trainable(session.net)
     objective = _objective(session, prior, settings, plan)
     history = session.train(objective, plan, label="SVI")
     objective.write_means()
     net, divergence = session.net.eval(), objective.divergence
-    elbo = estimate_elbo(net, session.likelihood, divergence, session.batches, settings.elbo_draws, session.seed)
+    elbo = estimate_elbo(
+        net, session.likelihood, divergence, objective.free, session.batches, settings.elbo_draws, session.seed
+    )
     learned = divergence.strength_posterior()
     fitted = prior if learned is None else replace(prior, weights=replace(prior.weights, strength=learned.mean))
     return SVIFit(
@@ -68,30 +68,13 @@ def fit_gaussian(session: Session, prior: GuidedPrior, settings: GaussianSetting
     )
 
 
-def require_trainable(net: nn.Module) -> None:
-    """Refuses frozen weights, which a posterior over all weights has no place for.
-
-    Raises:
-        ConfigError: with the parameter's name.
-    """
-    for name, parameter in net.named_parameters():
-        if not parameter.requires_grad:
-            raise ConfigError(
-                f"parameter {name!r} is frozen; SVI puts a posterior on all weights: unfreeze it, or use fit_map."
-            )
-
-
-def network_weights(prior: GuidedPrior, net: nn.Module) -> Weights:
-    """A copy of the network's weights as rows and rest: where guides start."""
-    rows = {name: rows.detach().clone() for name, rows in prior.architecture.rows(net).items()}
-    return Weights(rows, prior.architecture.rest_vector(net).detach().clone())
-
-
 def _objective(session: Session, prior: GuidedPrior, settings: GaussianSettings, plan: Plan) -> SVIObjective:
+    free = FreeRest.of(prior.architecture, session.net)
+    rows = {name: rows.detach().clone() for name, rows in prior.architecture.rows(session.net).items()}
     guide = gaussian_guide(
         settings.guide,
         prior.architecture,
-        network_weights(prior, session.net),
+        Weights(rows, free.take(free.values).clone()),
         sd=settings.start_sd,
         rank=settings.rank,
         generator=torch.Generator().manual_seed(session.seed),
@@ -103,6 +86,7 @@ def _objective(session: Session, prior: GuidedPrior, settings: GaussianSettings,
         session.net,
         session.likelihood,
         Divergence(guide, noise_guide(session.likelihood), expected, settings.strength),
+        free,
         session.batches,
         session.held_out,
         lr=plan.lr,

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from bayes_guided.guides import Guide, LocallyReparameterised, LogNormalNoise, Moments, NetworkParameters, Weights
+from bayes_guided.guides import FreeRest, Guide, LocallyReparameterised, LogNormalNoise, Moments, NetworkParameters, Weights
 from bayes_guided.infer.batches import Batches
 from bayes_guided.infer.evaluation import check_cases, evaluate, summary_error
 from bayes_guided.infer.expected_penalty import ExpectedPenalty
@@ -77,6 +77,7 @@ class SVIObjective(Objective):
         network: nn.Module,
         likelihood: Likelihood,
         divergence: Divergence,
+        free: FreeRest,
         batches: Batches,
         held_out: Batches | None,
         *,
@@ -84,13 +85,15 @@ class SVIObjective(Objective):
         particles: int,
         local: bool,
     ) -> None:
-        """`local` draws the outputs of linear layers and convolutions; the guide's weights must then be independent.
+        """`free` says which weights of the rest the guide is over.
+
+        `local` draws the outputs of linear layers and convolutions; the guide's weights must then be independent.
 
         Raises:
             DataError: if the network does not run on the inputs.
             LabelError: if targets do not fit the likelihood and the network's outputs.
         """
-        self.network, self.likelihood, self.divergence = network, likelihood, divergence
+        self.network, self.likelihood, self.divergence, self.free = network, likelihood, divergence, free
         self.guide, self.noise = divergence.guide, divergence.noise
         self.architecture, self.particles = self.guide.architecture, particles
         self.batches, self.held_out = batches, held_out
@@ -133,7 +136,7 @@ class SVIObjective(Objective):
     @torch.no_grad()
     def write_means(self) -> None:
         """Puts the posterior means into the network and the likelihood."""
-        means = self.guide.means
+        means = self.free.whole(self.guide.means)
         self.architecture.write_rows(self.network, means.rows, means.rest)
         if self.noise is not None:
             next(self.likelihood.parameters()).copy_(self.noise.mean)
@@ -141,9 +144,10 @@ class SVIObjective(Objective):
     def _outputs(self, moments: Moments, inputs: Tensor) -> list[Tensor]:
         """The network's outputs for each particle."""
         if self.local is not None:
-            means, variances = self._parameters(moments.means), self._parameters(moments.variances)
+            means = self._parameters(self.free.whole(moments.means))
+            variances = self._parameters(self.free.whole_variances(moments.variances))
             return [self.local(means, variances, inputs) for _ in range(self.particles)]
-        drawn = self.guide.rsample(self.particles)
+        drawn = self.free.whole(self.guide.rsample(self.particles))
         return [
             functional_call(self.network, self._parameters(drawn[particle]), (inputs,)) for particle in range(self.particles)
         ]
