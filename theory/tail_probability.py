@@ -10,9 +10,9 @@ $$K(s)=\log Ee^{sQ}=\sum_j\Big[-\tfrac12\log(1-2\sigma_j^2s)+\frac{\mu_j^2s}{1-2
    $P(Q>t)=\frac12+\frac1\pi\int_0^\infty\frac{\sin\theta(u)}{u\rho(u)}du$.
 3. *(Contour.)* For $0<c<\frac1{2\max\sigma^2}$, $P(Q>t)=\frac1{2\pi i}\int\frac{e^{K(s)-st}}sds$ over any path
    from $c-i\infty$ to $c+i\infty$ that may be bent to the right off the real axis; for $c<0$ the same integral is
-   $-P(Q\le t)$. On the parabola $s=c+iu+au^2$ through the saddle point $K'(c)=t$, $a=K'''/(6K'')$, the integrand
-   neither oscillates at its peak nor decays slower than a Gaussian: full *relative* accuracy in both tails, in
-   the log domain.
+   $-P(Q\le t)$. On the hyperbola $s=c+iu+2au^2/(1+\sqrt{1+(2au/\beta)^2})$, $\beta=0.8$, through the saddle point
+   $K'(c)=t$, $a=K'''/(6K'')$, the integrand neither oscillates at its peak nor grows away from it: full *relative*
+   accuracy in both tails, in the log domain.
 4. *(Lugannani-Rice.)* With $K'(c)=t$, $\omega=\mathrm{sign}(c)\sqrt{2(ct-K(c))}$, $v=c\sqrt{K''(c)}$:
    $P(Q>t)\approx\bar\Phi(\omega)+\varphi(\omega)(\frac1v-\frac1\omega)$, an approximation whose relative error
    stays small in the tails.
@@ -21,13 +21,19 @@ $$K(s)=\log Ee^{sQ}=\sum_j\Big[-\tfrac12\log(1-2\sigma_j^2s)+\frac{\mu_j^2s}{1-2
 Inversion of the two-sided Laplace transform of $1[q>t]$; the pole at $0$ has residue $1$, which is the step from
 $c>0$ to $c<0$. $K$ is analytic off $[\frac1{2\max\sigma^2},\infty)$, and as $\mathrm{Re}\,s\to\infty$ off the
 axis $e^{K}$ stays bounded by a power while $e^{-st}$ falls, so the path may bend. At a saddle the exponent is
-$-\frac12K''u^2+i(aK''-\frac16K''')u^3+O(u^4)$, real to third order for this $a$. (4) is not proved here: it is
+$-\frac12K''u^2+i(aK''-\frac16K''')u^3+O(u^4)$, real to third order for this $a$. The path's slope against the
+vertical stays below $\beta<1$: along rays less than 45 degrees from it the modulus of each weight's factor falls, because
+with $z=2\sigma_j^2(s-c)/(1-2\sigma_j^2c)$ both $\mathrm{Re}[z^2/(1-z)]$ and $\mathrm{Re}[-\log(1-z)-z]$ do. A parabola
+with the same $a$ bends further, and where one scale dominates its integrand overflows (checked below).
+(4) is not proved here: it is
 the classical uniform saddle-point expansion (references in README.md), measured below. $\square$
 
 A fixed grid for (2) fails silently with one dominant $\sigma$ (the notes: by $5\cdot10^{-3}$), Ruben's series
 fails silently for sharp posteriors; (3) replaces both as the oracle. The notes' worst cases ($.368$ for $.385$,
 $.887$ for $.893$) are for unstated $\sigma$.
 """
+
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -39,6 +45,8 @@ from scipy.stats import ncx2
 from theory.arrays import FloatArray
 from theory.checks import Check
 from theory.monte_carlo import against_mean
+
+SLOPE = 0.8  # of the path's ends, against the vertical
 
 
 def cumulant(s: complex, mean: FloatArray, sd: FloatArray) -> complex:
@@ -115,15 +123,16 @@ def _away_from_the_pole(saddle: float, mean: FloatArray, sd: FloatArray) -> floa
 
 
 def _log_contour_integral(threshold: float, crossing: float, mean: FloatArray, sd: FloatArray) -> float:
-    """log of |(1 / 2 pi i) integral of exp(K(s) - s t) / s| on the parabola through `crossing`."""
+    """log of |(1 / 2 pi i) integral of exp(K(s) - s t) / s| on the hyperbola through `crossing`."""
     _, second, third = cumulant_derivatives(crossing, mean, sd)
     bend = third / (6 * second)
     peak = cumulant(crossing, mean, sd).real - crossing * threshold
 
     def integrand(scaled: float) -> float:
         u = scaled / second**0.5
-        s = crossing + 1j * u + bend * u**2
-        value = np.exp(cumulant(s, mean, sd) - s * threshold - peak) / s * (1j + 2 * bend * u)
+        curve = (1 + (2 * bend * u / SLOPE) ** 2) ** 0.5
+        s = crossing + 1j * u + 2 * bend * u**2 / (1 + curve)
+        value = np.exp(cumulant(s, mean, sd) - s * threshold - peak) / s * (1j + 2 * bend * u / curve)
         return float(value.imag)
 
     total, _ = quad(integrand, 0.0, np.inf, epsabs=0, epsrel=1e-11, limit=500)
@@ -140,6 +149,7 @@ def checks() -> list[Check]:
         *(Check("P18", f"Imhof = contour, t={t:g}", imhof_survival(t, mean, sd), _upper(t, mean, sd), 1e-9) for t in body),
         against_mean("P18", "contour, Monte Carlo", _upper(25.0, mean, sd), draws > 25),
         *_equal_checks(),
+        *_dominant_checks(),
         *_tail_checks(mean, sd),
     ]
 
@@ -163,6 +173,28 @@ def _equal_checks() -> list[Check]:
 
 def _sharp_reference() -> float:
     return float(ncx2.logcdf(25.0 / 1e-4, 300, 27.0 / 1e-4))
+
+
+def _dominant_checks() -> list[Check]:
+    """One scale a thousand times the others: log P(Q <= t) by a quadrature over its coordinate."""
+    small, large = 1e-3, 1.0
+    mean, sd = np.append(np.full(299, 0.1), 0.05), np.append(np.full(299, small), large)
+
+    def below(threshold: float) -> float:
+        def density(x: float) -> float:
+            rest = ncx2.cdf((threshold - x**2) / small**2, 299, 2.99 / small**2)
+            return float(rest * np.exp(-0.5 * ((x - 0.05) / large) ** 2) / (2 * np.pi) ** 0.5)
+
+        # The other 299 sum to 2.99 within 0.02, so that the dominant square fits or not but between these.
+        edges = [np.sqrt(max(0.0, threshold - 2.99 + shift)) for shift in (-0.02, 0.02)]
+        points = np.unique([-edges[1], -edges[0], edges[0], edges[1]])
+        parts = [quad(density, *ends, epsabs=0, epsrel=1e-11, limit=500)[0] for ends in pairwise(points)]
+        return float(np.log(sum(parts)))
+
+    return [
+        Check("P18", f"one dominant sigma, t={t:g}: log P(Q<=t)", log_tails(t, mean, sd)[1], below(t), 1e-8)
+        for t in (2.99, 3.1, 3.6, 4.2, 8.0)
+    ]
 
 
 def _tail_checks(mean: FloatArray, sd: FloatArray) -> list[Check]:

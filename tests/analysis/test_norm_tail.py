@@ -85,15 +85,10 @@ def test_against_theory(dim, shift):
     rng = np.random.default_rng(dim)
     mean, sd = shift * rng.normal(size=dim), np.geomspace(0.2, 2.0, dim)
     expected = float((mean**2 + sd**2).sum())
-    compared = 0
     for fraction in (0.01, 0.5, 0.9, 1.1, 2.0, 5.0):
         exact = tail_probability.log_tails(fraction * expected, mean, sd)
-        if not all(map(math.isfinite, exact)):
-            continue  # theory's parabola leaves the region where its integrand falls
         found = single(mean, sd, math.sqrt(fraction * expected))
         assert min(found) == pytest.approx(min(exact), rel=1e-8, abs=1e-7)
-        compared += 1
-    assert compared >= 3
 
 
 def hard_rows():
