@@ -8,6 +8,8 @@ from .evaluation import Evaluation as Evaluation
 from .fit import Fit as Fit
 from .history import Epoch as Epoch
 from .history import History as History
+from .inclusion_fit import InclusionFit as InclusionFit
+from .inclusion_svi import fit_inclusion as fit_inclusion
 from .laplace import laplace as laplace
 from .laplace_fit import LaplaceFit as LaplaceFit
 from .loading import load_fit as load_fit

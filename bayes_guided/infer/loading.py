@@ -11,6 +11,7 @@ from bayes_guided.files import load_tree
 from bayes_guided.infer.ensemble_fit import EnsembleFit
 from bayes_guided.infer.fit import FIT_FILE, Fit
 from bayes_guided.infer.history import History
+from bayes_guided.infer.inclusion_fit import InclusionFit
 from bayes_guided.infer.laplace_fit import LaplaceFit
 from bayes_guided.infer.map_fit import MAPFit
 from bayes_guided.infer.mcmc_fit import MCMCFit
@@ -19,7 +20,7 @@ from bayes_guided.infer.svi_fit import SVIFit
 from bayes_guided.likelihoods import likelihood_from_json
 from bayes_guided.priors.storage import prior_from_json
 
-_METHODS: dict[str, type[Fit]] = {fit.method: fit for fit in (MAPFit, MCMCFit, EnsembleFit, LaplaceFit, SVIFit)}
+_METHODS: dict[str, type[Fit]] = {fit.method: fit for fit in (MAPFit, MCMCFit, EnsembleFit, LaplaceFit, SVIFit, InclusionFit)}
 
 
 def load_fit(directory: str | Path, net: nn.Module) -> Fit:
