@@ -33,7 +33,7 @@ class Enumeration:
 
     def probabilities(self, targets: Tensor) -> Tensor:
         """p(m | y) of every model, (2^U,)."""
-        posterior = self._full_posterior(targets)
+        posterior = self.full_posterior(targets)
         evidences = torch.stack([removal_log_evidence(posterior, w, at_zero) for w, at_zero in self._removals])
         return (evidences + self._log_prior).softmax(0)
 
@@ -42,7 +42,7 @@ class Enumeration:
         return self.prior.models.log_prob_masks({"inputs": self.masks})
 
     @cached_property
-    def _precision(self) -> Tensor:
+    def precision(self) -> Tensor:
         """Precision of each weight under the slab, (U,): `exp(-r w^2)` has variance 1 / (2 r)."""
         return 2 * self.prior.slab_prior.row_priors["inputs"].rates
 
@@ -50,18 +50,18 @@ class Enumeration:
     def _removals(self) -> list[tuple[Tensor, float]]:
         """For every model the weights it lacks, and the slab's log density of these at zero."""
         removed = [(~mask).nonzero().flatten() for mask in self.masks]
-        return [(w, float(normal_log_density_at_zero(self._precision[w][:, None]).sum())) for w in removed]
+        return [(w, float(normal_log_density_at_zero(self.precision[w][:, None]).sum())) for w in removed]
 
     @cached_property
     def _curvature(self) -> Tensor:
         function, point = network_function(self.problem.net, ["inputs.weight"])
         return full_ggn(function, point, [self.problem.inputs], normal_hessian(self.problem.config.noise_scale))
 
-    def _full_posterior(self, targets: Tensor) -> FullGaussian:
-        """The NLL is quadratic, so its slope at zero and its curvature say all."""
+    def full_posterior(self, targets: Tensor) -> FullGaussian:
+        """The posterior of the full model's weights. The NLL is quadratic: its slope at zero and its curvature say all."""
         function, point = network_function(self.problem.net, ["inputs.weight"])
         zero = torch.zeros_like(point, requires_grad=True)
         nll = -self.problem.likelihood.log_prob(function(zero, self.problem.inputs), targets).sum()
         (slope,) = torch.autograd.grad(nll, zero)
-        precision = self._curvature + self._precision.diag()
+        precision = self._curvature + self.precision.diag()
         return FullGaussian.from_precision(torch.linalg.solve(precision, -slope), precision)

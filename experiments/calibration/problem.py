@@ -27,6 +27,8 @@ class Config:
     log_odds: float
     slab_variance: float
     wrong_log_odds: float
+    mcmc: dict[str, Any]
+    svi: dict[str, Any]
     data_sets: dict[str, int]
     quick_data_sets: dict[str, int]
 
@@ -65,10 +67,12 @@ class Problem:
 
     @cached_property
     def net(self) -> nn.Module:
-        """Gates on the inputs, summed by a layer whose weights are fixed at 1."""
+        """Gates on the inputs, all 0, summed by a layer whose weights are fixed at 1."""
         head = nn.Linear(self.config.units, 1, bias=False, dtype=torch.float64)
         head.weight = nn.Parameter(torch.ones_like(head.weight), requires_grad=False)
-        return bg.Architecture.with_gates(head, self.inputs[:2], inputs=True, signed=True)[0]
+        net, _ = bg.Architecture.with_gates(head, self.inputs[:2], inputs=True, signed=True)
+        nn.init.zeros_(net.get_parameter("inputs.weight"))
+        return net
 
     @cached_property
     def architecture(self) -> bg.Architecture:

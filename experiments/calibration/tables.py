@@ -8,7 +8,7 @@ BEGIN, END = "<!-- results -->", "<!-- /results -->"
 def table(results: list[dict[str, Any]]) -> str:
     """One line per method, as Markdown."""
     lines = [
-        "| method | data sets | z of the width | z of the units | KS p of the rank | mean error | largest | s per set | |",
+        "| method | data sets | z of the width | z of the units | KS p of the rank | mean error | largest | CPU s per set | |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     return "\n".join([*lines, *map(_line, results)])

