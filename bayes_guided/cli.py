@@ -10,10 +10,12 @@ import typer
 from rich.console import Console, RenderableType
 from typer.core import TyperGroup
 
-from bayes_guided.config import load_config, load_prior_config
+from bayes_guided.comparison import comparison_table
+from bayes_guided.config import CompareSettings, load_config, load_prior_config
+from bayes_guided.config.loading import validated
 from bayes_guided.exceptions import BayesGuidedError
 from bayes_guided.prior_summary import prior_summary
-from bayes_guided.run import RunResult, draw_run, reduce_run, show_prior
+from bayes_guided.run import RunResult, compare_runs, draw_run, reduce_run, show_prior
 from bayes_guided.run import run as do_run
 from bayes_guided.summary import summary_table
 
@@ -93,6 +95,26 @@ def prior(
     settings = load_prior_config(config, overrides=overrides or [], data_dir=data_dir)
     folder = out or Path("priors") / settings.name
     _print([*prior_summary(show_prior(settings, folder)), f"written to {folder}"])
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of finished runs.")],
+    reading: Annotated[str | None, typer.Option(help="map, threshold, shrinkage, evidence or inclusion.")] = None,
+    tau: Annotated[float | None, typer.Option(help="The threshold of the row norm.")] = None,
+    curvature: Annotated[float | None, typer.Option(help="Of the data per weight; measured by the run without it.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE.nc", help="Write the comparison as NetCDF.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+) -> None:
+    """Put the prior over models beside the posterior survival of every unit, for one run or several."""
+    asked = {"reading": reading, "tau": tau, "curvature": curvature}
+    given = {name: value for name, value in asked.items() if value is not None}
+    settings = validated(CompareSettings, given, source="the command line", overrides=[]) if given else None
+    found = compare_runs(runs, settings)
+    if out is not None:
+        found.to_netcdf(out, force=force)
+    notes = [f"{name}: {note}" if name else note for name, lines in found.notes.items() for note in lines]
+    _print([comparison_table(found), *notes, *([f"written to {out}"] if out is not None else [])])
 
 
 @app.command()

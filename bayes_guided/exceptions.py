@@ -193,3 +193,11 @@ class ConfigError(BayesGuidedError, ValueError):
 
 class RunFolderError(BayesGuidedError, OSError):
     """A run folder that holds another run, or cannot be written."""
+
+
+class StorageError(BayesGuidedError, ValueError):
+    """A sweep's storage that cannot be reached, or holds another sweep."""
+
+
+class SchedulerError(BayesGuidedError, ConnectionError):
+    """A sweep's scheduler that cannot be reached, or workers that keep dying."""

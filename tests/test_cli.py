@@ -135,7 +135,7 @@ def test_bugs_are_not_hidden(config: Path, monkeypatch: pytest.MonkeyPatch) -> N
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("bayes_guided.run.execute.fit_map", fail)
+    monkeypatch.setattr("bayes_guided.config.fit.fit_map", fail)
     with pytest.raises(ZeroDivisionError):
         invoke("fit", config)
 

@@ -10,7 +10,15 @@ from bayes_guided.summary import summary_table
 
 def _printed(**changes: object) -> list[str]:
     values: dict[str, object] = {
+        "method": "map",
+        "approximation": "MAP: one point",
         "error_name": "error",
+        "test_nll": 0.1234,
+        "test_calibration_error": 0.0123,
+        "reading": "map",
+        "curvature": 10.0,
+        "effective_units_prior": 60.25,
+        "effective_units": 51.0,
         "test_error": 0.031,
         "test_error_reduced": 0.032,
         "test_error_refit": 0.0225,
@@ -53,6 +61,9 @@ def test_every_size_and_error_on_its_line() -> None:
         "test error, MAP 3.10%",
         "test error, reduced 3.20%",
         "test error, refitted 2.25%",
+        "test NLL, nats per case 0.1234",
+        "test calibration error 1.23%",
+        "expected units, reading: map 60.2 51.0",
         "seconds of training 4.4 6.3",
     ):
         assert line in lines, line

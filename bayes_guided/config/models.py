@@ -6,37 +6,27 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from bayes_guided import likelihoods
+from bayes_guided.architecture import Architecture
 from bayes_guided.datasets import Dataset
+from bayes_guided.priors import GuidedPrior, SpikeAndSlabPrior
 
+from .compare import CompareSettings
 from .data import DataSettings
+from .fit import FitSettings, MAPSettings
 from .located import located_data, located_net
+from .model_prior import ModelSettings
 from .net import NetSettings
 from .prior import PriorSettings
-from .settings import Positive, Settings
+from .settings import Settings
 from .sizes import sizes_of_data
 
-Count = Annotated[int, Field(ge=1)]
-CountFromZero = Annotated[int, Field(ge=0)]
 LikelihoodName = Literal["Categorical", "Bernoulli", "Normal", "Poisson"]
 
 
-class FitSettings(Settings):
-    """The training budget, with the meaning that `bg.fit_map` gives it."""
-
-    epochs: Count = 20
-    batch_size: Count = 128
-    lr: Positive = 2e-3
-    schedule: Literal["constant", "cosine"] = "cosine"
-    ramp_epochs: Annotated[float, Field(ge=0)] = 0.0
-    warmup_steps: CountFromZero = 50
-    metric: Literal["row", "weight"] = "row"
-    refit_epochs: CountFromZero = 0
-    allow_empty: bool = False
-    checkpoint_seconds: Positive = 30.0
-
-
 class RunConfig(Settings):
-    """One run: data, network, prior, budget and seed.
+    """One run: data, network, prior, method with its budget, and seed.
+
+    With `models` the prior is a spike and slab: a prior over models, and `prior` is the slab of the units that are present.
 
     `likelihood` is Categorical for labels and Normal with learned noise for regression if it is left out. With `baseline`
     the unguided network is trained too, with the same budget, for the comparison.
@@ -49,7 +39,9 @@ class RunConfig(Settings):
     data: DataSettings
     likelihood: LikelihoodName | None = None
     prior: PriorSettings
-    fit: FitSettings = FitSettings()
+    models: ModelSettings | None = None
+    fit: FitSettings = MAPSettings()
+    compare: CompareSettings = CompareSettings()
     baseline: bool = False
 
     def load_data(self) -> Dataset:
@@ -64,6 +56,22 @@ class RunConfig(Settings):
     def build_likelihood(self) -> likelihoods.Likelihood:
         """The likelihood; `completed` has named it."""
         return getattr(likelihoods, str(self.likelihood))()
+
+    def build_prior(self, architecture: Architecture) -> GuidedPrior | SpikeAndSlabPrior:
+        """The guided prior; with `models`, the spike and slab of which it is the slab.
+
+        Raises:
+            BayesGuidedError: as the priors' own classes.
+        """
+        guided = self.prior.build(architecture)
+        if self.models is None:
+            return guided
+        models = self.models.build(architecture)
+        if self.models.min_width is not None:
+            models = models.condition(min_width=self.models.min_width)
+        return SpikeAndSlabPrior(
+            architecture, models, guided.weights, guidance=guided.guidance, rest=guided.rest, penalised=guided.penalised
+        )
 
     def completed(self, data: Dataset) -> "RunConfig":
         """With what the data say: the likelihood, and the sizes that a registry network's settings leave out."""

@@ -12,10 +12,12 @@ from bayes_guided.priors import ModelPrior
 from bayes_guided.priors.wanted_guidance import WantedGuidance, guidance_of_weights
 from bayes_guided.types import UnitValues
 
+from .compare import CompareSettings
 from .data import DataSettings, Digits
+from .fit import FitSettings
 from .located import located_data, located_net
 from .model_prior import ModelSettings
-from .models import FitSettings, LikelihoodName
+from .models import LikelihoodName
 from .net import NetSettings
 from .per_group import Counts, for_groups
 from .prior import PriorSettings
@@ -26,6 +28,8 @@ from .sizes import sizes_of_data, sizes_of_input
 
 class PriorConfig(Settings):
     """A network and a prior over its models: `models`, or the continuous `prior` of a fit with a `reading`.
+
+    Where both stand, as in the run of a spike and slab, `models` are shown and `prior` is their slab.
 
     The network's input is that of `data` (the digits, if nothing is said) or one case of `input_shape`. `seed` is for what
     has to be estimated. The other settings of a fit may stand in the file and have no say.
@@ -42,13 +46,14 @@ class PriorConfig(Settings):
     likelihood: LikelihoodName | None = None
     device: str = "cpu"
     fit: FitSettings | None = None
+    compare: CompareSettings | None = None
     baseline: bool = False
 
     @model_validator(mode="after")
     def _one_prior(self) -> "PriorConfig":
-        if (self.prior is None) == (self.models is None):
+        if self.prior is None and self.models is None:
             raise PydanticCustomError("contradiction", "give either 'prior' with a 'reading', or 'models'")
-        if self.prior is not None and self.reading is None:
+        if self.models is None and self.reading is None:
             raise PydanticCustomError(
                 "contradiction",
                 "'prior' needs a 'reading' such as {name: evidence, curvature: 100}: readings differ by orders of magnitude",

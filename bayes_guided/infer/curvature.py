@@ -47,7 +47,7 @@ def mean_curvature(fit: Fit, data: Data, *, cases: int = 512) -> float:
         targets = _drawn_targets(net, fit, inputs)
         squares = vmap(squared_gradient, chunk_size=_CASES_AT_ONCE)(inputs, targets)
     count = sum(values.numel() for values in rows.values())
-    return float(squares.double().mean()) * batches.size / count
+    return float(squares.detach().double().mean()) * batches.size / count
 
 
 def _first(batches: Batches, cases: int) -> Tensor:

@@ -1,5 +1,7 @@
 """One run: settings in, a folder with the fit, the reduced network, the metrics and the figures out."""
 
+from .comparing import compare_fit as compare_fit
+from .comparing import compare_runs as compare_runs
 from .execute import RunResult as RunResult
 from .execute import run as run
 from .metrics import Metrics as Metrics

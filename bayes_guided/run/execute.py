@@ -9,12 +9,14 @@ from torch import nn
 
 from bayes_guided import priors
 from bayes_guided.architecture import Architecture
-from bayes_guided.config import RunConfig
+from bayes_guided.config import FitSettings, MAPSettings, RunConfig
 from bayes_guided.datasets import Dataset
 from bayes_guided.exceptions import ConfigError
-from bayes_guided.infer import MAPFit, fit_map
+from bayes_guided.infer import Fit
+from bayes_guided.infer.session import Prior
 from bayes_guided.priors import GuidedPrior
 
+from .comparing import compare_fit
 from .figures import draw_figures
 from .folder import RunFolder, check_owner, claimed, drop_checkpoint
 from .handover import save_smaller
@@ -38,7 +40,7 @@ class _Task:
     config: RunConfig
     data: Dataset
     net: nn.Module
-    prior: GuidedPrior
+    prior: Prior
 
 
 def run(config: RunConfig, folder: str | Path, *, progress: bool | None = None) -> RunResult:
@@ -63,12 +65,14 @@ def run(config: RunConfig, folder: str | Path, *, progress: bool | None = None) 
         return RunResult(place.path, Metrics.load(place.metrics), reused=True)
     task = _prepare(config, data)
     with claimed(place, config):
-        fit = _fit(task, task.prior, refit_epochs=config.fit.refit_epochs, checkpoint=place.checkpoint, progress=progress)
+        fit = _fit(task, task.prior, config.fit, checkpoint=place.checkpoint, progress=progress)
         unguided = _fit_unguided(task, place.checkpoint / "unguided", progress) if config.baseline else None
         fit.save(place.fit)
-        metrics = measure(task.data, fit, unguided)
+        comparison = compare_fit(fit, data_part(task.data, "train"), config.compare)
+        comparison.to_netcdf(place.comparison, force=True)
+        metrics = measure(task.data, fit, unguided, comparison)
         save_smaller(fit, place.reduced)
-        draw_figures(fit, place.figures)
+        draw_figures(fit, comparison, place.figures)
         metrics = replace(metrics, seconds_total=time.perf_counter() - started, peak_memory_mb=peak_memory_mb())
         metrics.save(place.metrics)
         drop_checkpoint(place)
@@ -80,7 +84,7 @@ def _prepare(config: RunConfig, data: Dataset) -> _Task:
         torch.manual_seed(config.seed)
         net = config.net.build()
     architecture = Architecture.from_module(net, data.train_x[:2], protect=config.net.protect)
-    return _Task(config, _as_targets_of(config, data), net, config.prior.build(architecture))
+    return _Task(config, _as_targets_of(config, data), net, config.build_prior(architecture))
 
 
 def _as_targets_of(config: RunConfig, data: Dataset) -> Dataset:
@@ -91,39 +95,33 @@ def _as_targets_of(config: RunConfig, data: Dataset) -> Dataset:
     return replace(data, train_y=data.train_y.float(), test_y=data.test_y.float(), validation_y=held_out, num_classes=None)
 
 
-def _fit(
-    task: _Task, prior: GuidedPrior, *, refit_epochs: int, checkpoint: Path, progress: bool | None, extra_epochs: int = 0
-) -> MAPFit:
-    settings, config = task.config.fit, task.config
-    return fit_map(
+def _fit(task: _Task, prior: Prior, settings: FitSettings, *, checkpoint: Path, progress: bool | None) -> Fit:
+    config = task.config
+    return settings.fit(
         task.net,
         prior,
         data_part(task.data, "train"),
         likelihood=config.build_likelihood(),
-        epochs=settings.epochs + extra_epochs,
-        batch_size=settings.batch_size,
-        lr=settings.lr,
-        schedule=settings.schedule,
-        ramp_epochs=settings.ramp_epochs,
-        warmup_steps=settings.warmup_steps,
-        metric=settings.metric,
-        refit_epochs=refit_epochs,
         validation=data_part(task.data, "validation") if task.data.validation_x is not None else None,
-        allow_empty=settings.allow_empty,
         seed=config.seed,
         device=config.device,
         checkpoint=checkpoint,
-        checkpoint_seconds=settings.checkpoint_seconds,
         progress=progress,
     )
 
 
-def _fit_unguided(task: _Task, checkpoint: Path, progress: bool | None) -> MAPFit:
-    """The same network from the same start, for as many epochs in all, with the rest's ridge on every weight."""
+def _fit_unguided(task: _Task, checkpoint: Path, progress: bool | None) -> Fit:
+    """The MAP of the same network from the same start under the rest's ridge alone.
+
+    With the budget of the fit and its refit where that is trained by gradients, else with the default budget.
+    """
+    fit, given = task.config.fit, task.config.fit.arguments
+    shared = {name: given[name] for name in MAPSettings.model_fields if name in given}
+    epochs = given["epochs"] + given.get("refit_epochs", 0) if "epochs" in given else MAPSettings().epochs
+    settings = MAPSettings(**{**shared, "epochs": epochs, "refit_epochs": 0}) if fit.method != "mcmc" else MAPSettings()
     ridge = priors.Normal(task.config.prior.rest)
     prior = GuidedPrior(task.prior.architecture, weights=ridge, rest=ridge)
-    extra = task.config.fit.refit_epochs
-    return _fit(task, prior, refit_epochs=0, checkpoint=checkpoint, progress=progress, extra_epochs=extra)
+    return _fit(task, prior, settings, checkpoint=checkpoint, progress=progress)
 
 
 def _check_device(name: str) -> None:

@@ -34,6 +34,11 @@ class RunFolder:
         return self.path / "fit"
 
     @property
+    def comparison(self) -> Path:
+        """Prior and posterior side by side, as NetCDF."""
+        return self.path / "comparison.nc"
+
+    @property
     def reduced(self) -> Path:
         """The folder of the reduced network."""
         return self.path / "reduced"

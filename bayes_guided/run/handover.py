@@ -4,16 +4,17 @@ from pathlib import Path
 
 from bayes_guided.architecture import save_reduced
 from bayes_guided.exceptions import RunFolderError
-from bayes_guided.infer import MAPFit
+from bayes_guided.infer import Fit, MAPFit
 
 
-def save_smaller(fit: MAPFit, folder: Path) -> None:
-    """Writes the network that a fit hands over: the refitted one if there is one, else the reduced MAP.
+def save_smaller(fit: Fit, folder: Path) -> None:
+    """Writes the network that a fit hands over: the refitted one if there is one, else the reduced one.
 
     Raises:
         RunFolderError: if the folder cannot be written.
     """
-    small = fit.reduce() if fit.refit is None else fit.refit.net
+    refit = fit.refit if isinstance(fit, MAPFit) else None
+    small = fit.reduce() if refit is None else refit.net
     try:
         save_reduced(small, fit.sub_architecture(), folder)
     except OSError as error:

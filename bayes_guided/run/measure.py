@@ -1,12 +1,14 @@
 """From fits to the numbers of a run."""
 
+import math
 from typing import Literal
 
 from torch import Tensor, nn
 
+from bayes_guided.comparison import Comparison
 from bayes_guided.datasets import Dataset
 from bayes_guided.exceptions import DataError
-from bayes_guided.infer import MAPFit
+from bayes_guided.infer import Fit, MAPFit
 from bayes_guided.infer.batches import as_batches
 from bayes_guided.infer.evaluation import evaluate
 from bayes_guided.likelihoods import Likelihood
@@ -35,25 +37,35 @@ def error_of(net: nn.Module, likelihood: Likelihood, data: Dataset, part: Part) 
     return found.error * (data.target_std if found.error_name == "RMSE" else 1.0)
 
 
-def measure(data: Dataset, fit: MAPFit, unguided: MAPFit | None) -> Metrics:
+def measure(data: Dataset, fit: Fit, unguided: Fit | None, comparison: Comparison) -> Metrics:
     """The numbers of a run, `seconds_total` so far as the fits go."""
     small = fit.reduce()
-    refitted = None if fit.refit is None else fit.refit.net
+    refit = fit.refit if isinstance(fit, MAPFit) else None
+    scale = data.target_std if fit.likelihood.error_name == "RMSE" else 1.0
 
     def error(net: nn.Module | None, part: Part) -> float | None:
         if net is None or getattr(data, f"{part}_x") is None:
             return None
         return error_of(net, fit.likelihood, data, part)
 
-    sub, full = fit.sub_architecture(), fit.architecture.full()
+    def error_of_fit(part: Part) -> float | None:
+        return None if getattr(data, f"{part}_x") is None else scale * fit.evaluate(data_part(data, part)).error
+
+    test = fit.evaluate(data_part(data, "test"))
+    sub, full, values = fit.sub_architecture(), fit.architecture.full(), comparison.dataset
+    curvature = float(values["curvature"])
     return Metrics(
-        error_name=fit.likelihood.error_name,
-        test_error=error_of(fit.net, fit.likelihood, data, "test"),
+        method=fit.method,
+        approximation=fit.approximation,
+        error_name=test.error_name,
+        test_error=scale * test.error,
+        test_nll=test.nll,
+        test_calibration_error=test.calibration_error,
         test_error_reduced=error_of(small, fit.likelihood, data, "test"),
-        test_error_refit=error(refitted, "test"),
+        test_error_refit=error(refit and refit.net, "test"),
         test_error_unguided=error(unguided and unguided.net, "test"),
-        validation_error=error(fit.net, "validation"),
-        validation_error_refit=error(refitted, "validation"),
+        validation_error=error_of_fit("validation"),
+        validation_error_refit=error(refit and refit.net, "validation"),
         validation_error_unguided=error(unguided and unguided.net, "validation"),
         group_names=list(sub.widths),
         widths=list(sub.widths.values()),
@@ -64,8 +76,12 @@ def measure(data: Dataset, fit: MAPFit, unguided: MAPFit | None) -> Metrics:
         parameters_after=sum(parameter.numel() for parameter in small.parameters()),
         macs_before=full.macs,
         macs_after=sub.macs,
+        reading=comparison.reading,
+        curvature=None if math.isnan(curvature) else curvature,
+        effective_units_prior=float(values["prior_effective_size"]),
+        effective_units=float(values["posterior_effective_size"]),
         epochs=len(fit.history),
-        refit_epochs=0 if fit.refit is None else len(fit.refit.history),
+        refit_epochs=0 if refit is None else len(refit.history),
         seconds=fit.seconds,
         seconds_unguided=None if unguided is None else unguided.seconds,
         seconds_total=fit.seconds + (0.0 if unguided is None else unguided.seconds),

@@ -18,17 +18,27 @@ _PACKAGES = {"torch": "torch", "pyro": "pyro-ppl", "bayes_guided": "bayes-guided
 class Metrics:
     """What `metrics.json` holds.
 
-    Errors are fractions misclassified or root mean squared errors in the data's own units (`error_name` says which);
-    `_error` is the MAP's, `_error_reduced` the reduced network's before and `_error_refit` after training on without
-    guidance, `_error_unguided` that of the full network trained without guidance for the same number of epochs; those that
-    were not measured are None. `widths` are the units left per group in network order, as `group_names`. Parameters and
-    MACs per sample are counts. `seconds` is the wall time of MAP and refit in the process that finished the run,
-    `seconds_unguided` that of the baseline, `seconds_total` that of everything, figures included. `peak_memory_mb` is the
-    process's largest resident memory in MiB.
+    `method` made the fit, and `approximation` says what stands between its survivals and the posterior. Errors are fractions
+    misclassified or root mean squared errors in the data's own units (`error_name` says which): `_error` is the fit's, of its
+    posterior predictive mean over 100 draws where it has draws; `_error_reduced` the reduced network's at the fit's
+    representative weights, and `_error_refit` after training that on without guidance; `_error_unguided` that of the full network
+    trained without guidance for the same number of epochs; those that were not measured are None. `test_nll` is minus the log
+    predictive density, nats per case (of standardised targets), `test_calibration_error` as in `Evaluation`.
+
+    `reading` and `curvature` are those of the comparison of prior and posterior; `effective_units_prior` and `effective_units`
+    are the expected numbers of units before and after the data in that reading. `widths` are the units left per group in
+    network order, as `group_names`. Parameters and MACs per sample are counts.
+
+    `seconds` is the wall time of fit and refit in the process that finished the run, `seconds_unguided` that of the baseline,
+    `seconds_total` that of everything, figures included. `peak_memory_mb` is the process's largest resident memory in MiB.
     """
 
+    method: str
+    approximation: str
     error_name: str
     test_error: float
+    test_nll: float
+    test_calibration_error: float
     test_error_reduced: float
     test_error_refit: float | None
     test_error_unguided: float | None
@@ -44,6 +54,10 @@ class Metrics:
     parameters_after: int
     macs_before: int
     macs_after: int
+    reading: str
+    curvature: float | None
+    effective_units_prior: float
+    effective_units: float
     epochs: int
     refit_epochs: int
     seconds: float

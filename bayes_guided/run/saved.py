@@ -5,9 +5,10 @@ from pathlib import Path
 
 import torch
 
+from bayes_guided.comparison import Comparison
 from bayes_guided.config import RunConfig, load_config
 from bayes_guided.exceptions import RunFolderError
-from bayes_guided.infer import MAPFit, load_fit
+from bayes_guided.infer import Fit, load_fit
 
 from .figures import draw_figures
 from .folder import RunFolder
@@ -22,7 +23,7 @@ class SavedRun:
     folder: RunFolder
     config: RunConfig
     metrics: Metrics
-    fit: MAPFit
+    fit: Fit
 
 
 def load_run(folder: str | Path) -> SavedRun:
@@ -47,9 +48,11 @@ def draw_run(folder: str | Path) -> list[Path]:
 
     Raises:
         RunFolderError, ConfigError, CheckpointError: as `load_run`; RunFolderError too if the folder cannot be written.
+        ComparisonFileError: if the run's comparison is missing or damaged.
     """
     saved = load_run(folder)
-    return draw_figures(saved.fit, saved.folder.figures)
+    comparison = Comparison.from_netcdf(saved.folder.comparison)
+    return draw_figures(saved.fit, comparison, saved.folder.figures)
 
 
 def reduce_run(folder: str | Path, out: str | Path | None = None) -> Path:

@@ -30,7 +30,7 @@ def refusal(*overrides: str, **changes: Any) -> str:
 
 def test_defaults_are_those_of_fit_map() -> None:
     defaults = inspect.signature(fit_map).parameters
-    for name, value in parse().fit.model_dump().items():
+    for name, value in parse().fit.arguments.items():
         assert value == defaults[name].default, name
 
 

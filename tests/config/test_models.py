@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import bayes_guided as bg
-from bayes_guided.config import FitSettings, NetSettings, PriorSettings, RunConfig, parse_config
+from bayes_guided.config import MAPSettings, NetSettings, PriorSettings, RunConfig, parse_config
 from bayes_guided.datasets import Dataset
 from bayes_guided.exceptions import ConfigError, ProtectedGroupError
 from bayes_guided.guidance import constant, cost, exponential, linear, polynomial, step
@@ -61,7 +61,7 @@ def test_factors_of_unknown_groups_are_refused(architecture: bg.Architecture) ->
 
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        FitSettings().epochs = 3  # pyright: ignore[reportAttributeAccessIssue]
+        MAPSettings().epochs = 3  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _data(x: torch.Tensor, y: torch.Tensor, classes: int | None) -> Dataset:

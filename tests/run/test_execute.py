@@ -52,7 +52,14 @@ def test_every_kind_of_data_end_to_end(kind: str, tmp_path: Path, make_config: M
     metrics = result.metrics
 
     assert not result.reused
-    expected = {"config.yaml", "metrics.json", "fit/fit.safetensors", "reduced/plan.json", "reduced/model.safetensors"}
+    expected = {
+        "config.yaml",
+        "metrics.json",
+        "comparison.nc",
+        "fit/fit.safetensors",
+        "reduced/plan.json",
+        "reduced/model.safetensors",
+    }
     assert _contents(tmp_path / "out") == expected
     assert Metrics.load(tmp_path / "out" / "metrics.json") == metrics
 

@@ -12,8 +12,12 @@ from bayes_guided.run.metrics import Metrics, peak_memory_mb, versions
 @pytest.fixture
 def metrics() -> Metrics:
     return Metrics(
+        method="map",
+        approximation="MAP: one point",
         error_name="error",
         test_error=0.03,
+        test_nll=0.1,
+        test_calibration_error=0.01,
         test_error_reduced=0.03,
         test_error_refit=0.02,
         test_error_unguided=None,
@@ -29,6 +33,10 @@ def metrics() -> Metrics:
         parameters_after=90,
         macs_before=900,
         macs_after=80,
+        reading="map",
+        curvature=12.5,
+        effective_units_prior=20.0,
+        effective_units=7.0,
         epochs=5,
         refit_epochs=2,
         seconds=1.5,

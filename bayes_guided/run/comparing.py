@@ -1,0 +1,58 @@
+"""Prior and posterior of a run, side by side."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from bayes_guided.comparison import Comparison, compare, side_by_side
+from bayes_guided.config import CompareSettings
+from bayes_guided.exceptions import ComparisonError
+from bayes_guided.infer import Fit
+from bayes_guided.infer.batches import Data
+from bayes_guided.infer.curvature import mean_curvature
+
+from .saved import load_run
+
+_TELLING = ("inclusion", "evidence", "shrinkage", "map")
+"""Readings from the most telling on; a threshold is never chosen for the user, since its tau cannot be."""
+
+
+def compare_fit(fit: Fit, data: Data | None, settings: CompareSettings, *, measured: float | None = None) -> Comparison:
+    """The comparison that the settings ask for.
+
+    A curvature that they leave out is `measured`, or, without that, the mean curvature of the data.
+
+    Raises:
+        ReadingError: if the fit has no such reading, or its number is missing.
+    """
+    reading = settings.reading or next(name for name in _TELLING if name in fit.readings)
+    curvature = settings.curvature or measured
+    if curvature is None and data is not None and reading in ("map", "shrinkage", "evidence"):
+        curvature = mean_curvature(fit, data)
+    return compare(fit.prior, fit, reading=reading, tau=settings.tau, curvature=curvature, draws=settings.draws)
+
+
+def compare_runs(folders: Sequence[str | Path], settings: CompareSettings | None = None) -> Comparison:
+    """The comparison of a finished run, or of several side by side, named after their folders.
+
+    Without `settings` it is read as the runs wrote it; with settings it is made anew from the saved fits, at the curvature that
+    each run measured unless the settings give one.
+
+    Raises:
+        RunFolderError, ConfigError, CheckpointError: if a folder holds no finished run, or a damaged one.
+        ComparisonError: if the runs cannot stand side by side: other readings, or two folders of one name.
+        ReadingError: if a fit has no such reading.
+    """
+    found = {Path(folder).name: _compared(folder, settings) for folder in folders}
+    if len(found) < len(folders):
+        raise ComparisonError("two of the folders have the same name, by which runs are told apart; rename one.")
+    return next(iter(found.values())) if len(found) == 1 else side_by_side(found)
+
+
+def _compared(folder: str | Path, settings: CompareSettings | None) -> Comparison:
+    saved = load_run(folder)
+    if settings is None:
+        return Comparison.from_netcdf(saved.folder.comparison)
+    with torch.random.fork_rng():
+        return compare_fit(saved.fit, None, settings, measured=saved.metrics.curvature)
