@@ -48,7 +48,7 @@ class Expansion:
 
     def log_joint(self, prior: SmoothPrior, weights: Float[Tensor, "weights"]) -> float:
         """Up to a constant, nats."""
-        return self.log_likelihood(weights) - float(prior.prior.penalty(*self.flat.split(weights)))
+        return self.log_likelihood(weights) - prior.penalty(weights)
 
     def likelihood_gradient(self, weights: Float[Tensor, "weights"]) -> Float[Tensor, "weights"]:
         """Of minus the log likelihood in all weights, on the CPU."""

@@ -50,10 +50,10 @@ def margins(fit: MAPFit, data: Data, *, refit: bool | None = None) -> Margins:
 
     For a unit that is gone, r_crit comes from the gradient of the summed negative log likelihood at the MAP. For one that is
     alive, it is the gradient with the row taken to 0 along its own direction, the others fitted again without it by Newton's
-    method (`refit`, by default in nets of up to 512 trained weights; units already gone stay gone) or left as they are. In
-    a convex problem the former is exact; in a network every margin is local to this mode. A ReLU unit whose whole row is zero
-    has gradient 0 whatever the data (P28): its margin of 0 says that this fit cannot bring it back, not that the data do not
-    want it.
+    method (`refit`, by default in nets of up to 512 trained weights), units that are gone free to return, or left as they are.
+    In a convex problem the former is exact; in a network every margin is local to this mode. A ReLU unit whose whole row is
+    zero has gradient 0 whatever the data (P28): its margin of 0 says that this fit cannot bring it back, not that the data
+    do not want it.
 
     Raises:
         ReadingError: if the penalty has no kink at 0 of which the rate is the slope (Normal, GroupSqrtLaplace, the horseshoe).
@@ -91,7 +91,9 @@ def _gradient_without(at: Expansion, prior: SmoothPrior, row: Int[Tensor, "row"]
     whole = prior.weights[row]
     without = replace(prior, weights=prior.weights.index_fill(0, row, 0.0))
     if refit and bool(without.free.any()):
-        without, _, _ = improved(at, without)
+        others = (prior.owner >= 0) & prior.trained
+        others[row] = False
+        without, _, _ = improved(at, without, others)
     return at.likelihood_gradient(without.weights.index_copy(0, row, _NEARLY_ZERO * whole))[row]
 
 

@@ -3,7 +3,7 @@
 import math
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from bayes_guided.analysis.gaussian_posterior import GaussianPosterior
@@ -12,24 +12,57 @@ from bayes_guided.infer.expansion import Expansion
 from bayes_guided.infer.laplace_posterior import assemble
 from bayes_guided.infer.smooth_prior import SmoothPrior
 
-_MAX_STEPS = 20
+_MAX_STEPS = 50
 _MAX_HALVINGS = 20
 _CONVERGED = 1e-11
+_NEARBY = 1e-6
 
 
-def improved(at: Expansion, prior: SmoothPrior) -> tuple[SmoothPrior, dict[str, Tensor], float]:
-    """Newton steps with the GGN, halved until the log joint rises; the last expansion and its decrement."""
+def improved(
+    at: Expansion, prior: SmoothPrior, returning: Bool[Tensor, "weights"] | None = None
+) -> tuple[SmoothPrior, dict[str, Tensor], float]:
+    """Newton steps with the GGN, halved until the log joint rises; the last expansion and its decrement.
+
+    Weights at a kink that are among `returning` (by default those that only stop there on the way) leave it again if the log
+    joint rises on the way out.
+    """
+    returning = prior.free if returning is None else returning
     joint = at.log_joint(prior, prior.weights)
     curvature, move, decrement = _newton(at, prior)
     for _ in range(_MAX_STEPS):
-        if decrement < _CONVERGED:
-            break
-        better = _line_search(at, prior, move, joint)
+        better = _line_search(at, prior, move, joint) if decrement >= _CONVERGED else None
+        better = better or _revived(at, prior, returning & ~prior.free, joint)
         if better is None:
             break
         prior, joint = better
         curvature, move, decrement = _newton(at, prior)
     return prior, curvature, decrement
+
+
+def _revived(
+    at: Expansion, prior: SmoothPrior, stopped: Bool[Tensor, "weights"], joint: float
+) -> tuple[SmoothPrior, float] | None:
+    """The unit that gains most by leaving zero along its gradient, at the length that is best to second order; or None.
+
+    With g the likelihood's gradient at zero and d = -g / ||g||, the slope out of zero is penalty(d) - ||g||.
+    """
+    if not bool(stopped.any()):
+        return None
+    gradient = at.likelihood_gradient(prior.weights)
+    best, gain = None, 0.0
+    for unit in prior.owner[stopped].unique().tolist():
+        places = stopped & (prior.owner == unit)
+        direction = torch.where(places, -gradient, 0.0)
+        direction = direction / direction.norm().clamp(min=1e-300)
+        out = prior.weights + direction
+        slope = prior.penalty(out) - prior.penalty(prior.weights) + float(gradient @ direction)
+        if slope < -gain:
+            best, gain = direction, -slope
+    if best is None:
+        return None
+    nearby = at.likelihood_gradient(prior.weights + _NEARBY * best)
+    bend = float((nearby - gradient) @ best) / _NEARBY
+    return _line_search(at, prior, best * gain / max(bend, _NEARBY), joint)
 
 
 def _newton(at: Expansion, prior: SmoothPrior) -> tuple[dict[str, Tensor], Float[Tensor, "weights"], float]:

@@ -48,6 +48,10 @@ class SmoothPrior:
         """Where guidance presses, per group; the base prior holds elsewhere."""
         return {name: ~prior.protected[:, None] & prior.columns for name, prior in self.prior.row_priors.items()}
 
+    def penalty(self, weights: Float[Tensor, "weights"]) -> float:
+        """The guided regulariser at these weights, nats: minus the log density without its constants."""
+        return float(self.prior.penalty(*self.flat.split(weights)))
+
     def moved(self, weights: Float[Tensor, "weights"]) -> "SmoothPrior":
         """The prior at other weights; a weight or row that would jump over the kink of its penalty stops at it: at 0."""
         weights = weights.clone()
