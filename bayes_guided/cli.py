@@ -143,6 +143,7 @@ def _show(result: RunResult) -> None:
     if result.reused:
         console.print(f"{result.folder} holds this very run, complete: shown, not repeated.", markup=False, soft_wrap=True)
     console.print(summary_table(result.metrics))
+    console.print(result.metrics.approximation, markup=False, highlight=False)
     console.print(f"written to {result.folder}", markup=False, highlight=False, soft_wrap=True)
 
 

@@ -4,7 +4,6 @@ from rich.table import Table
 
 from bayes_guided.run import Metrics
 
-
 _METHODS = {
     "map": "Guided MAP fit",
     "svi": "Variational fit",
@@ -16,7 +15,7 @@ _METHODS = {
 
 def summary_table(metrics: Metrics) -> Table:
     """Sizes before and after, test errors along the way (percent where they are fractions), and prior against posterior."""
-    table = Table(title=f"{_METHODS[metrics.method]}\n{metrics.approximation}", title_justify="left")
+    table = Table(title=_METHODS[metrics.method], title_justify="left")
     for column in ("", "before", "after", "left"):
         table.add_column(column, justify="left" if not column else "right")
     widths = zip(metrics.group_names, metrics.widths_before, metrics.widths, strict=True)

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from bayes_guided.exceptions import ExactLimitError
 from bayes_guided.infer import Fit, LaplaceFit
-from bayes_guided.priors import GuidedPrior, IndependentInclusion
+from bayes_guided.priors import GuidedPrior
+from bayes_guided.priors.log_odds import model_log_odds
 from bayes_guided.priors.model_prior import ModelPrior
 from bayes_guided.types import UnitValues
 
@@ -54,7 +55,7 @@ def _of_fit(fit: Fit, margins: UnitValues | None) -> Values:
 
 def _of_units(pair: Pair, before: PriorLaws, posterior: Posterior) -> Values:
     architecture, protected = pair.fit.architecture, pair.fit.protected
-    prior_odds = _prior_log_odds(pair.models, before)
+    prior_odds = model_log_odds(pair.models, before.survival)
     factors = {
         name: torch.where(prior_odds[name].isfinite(), odds - prior_odds[name], NAN).masked_fill(protected[name], 0.0)
         for name, odds in posterior.log_odds.items()
@@ -71,14 +72,6 @@ def _of_units(pair: Pair, before: PriorLaws, posterior: Posterior) -> Values:
         "log_bayes_factor": nothing if pair.is_point else factors,
     }
     return {name: per_group_rows(architecture, column) for name, column in columns.items()}
-
-
-def _prior_log_odds(models: ModelPrior, before: PriorLaws) -> dict[str, Tensor]:
-    """Of every unit, nats, +inf for protected ones; for independent units right also where the probability is 0 or 1."""
-    if isinstance(models, IndependentInclusion):
-        costs = models.units.select_values(models.costs)
-        return models.units.complete_values({name: -cost for name, cost in costs.items()}, torch.inf)
-    return {name: torch.logit(survival) for name, survival in before.survival.items()}
 
 
 def _of_laws(fit: Fit, before: PriorLaws, posterior: Posterior) -> Values:
@@ -127,7 +120,7 @@ def _of_divergences(pair: Pair, before: PriorLaws, posterior: Posterior) -> Valu
         nothing = Divergence(NAN, NAN, NAN, NAN, NAN)
         found = Divergences(_nothing(pair.fit), dict.fromkeys(names, nothing), nothing)
     else:
-        found = divergences(pair.models, _prior_log_odds(pair.models, before), posterior)
+        found = divergences(pair.models, model_log_odds(pair.models, before.survival), posterior)
     columns = {
         "divergence": "nats",
         "divergence_error": "standard_error",

@@ -85,10 +85,12 @@ class StrengthSettings(Settings):
 class SVISettings(_Training):
     """Variational inference; of a spike and slab where the configuration has `models`.
 
-    `guide`, `ramp_epochs`, `lr` and `epochs` have their defaults from the function that fits.
+    `guide` and `ramp_epochs` have their defaults from the function that fits.
     """
 
     method: Literal["svi"]
+    epochs: Count = 100
+    lr: Positive = 1e-2
     guide: Literal["mean_field", "row_scale", "low_rank", "full", "structured", "guided_l0"] | None = None
     particles: Count = 1
     ramp_epochs: Epochs | None = None

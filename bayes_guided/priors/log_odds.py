@@ -6,7 +6,10 @@ from torch import Tensor
 
 from bayes_guided.analysis.implied import reading_of
 from bayes_guided.priors.guided import GuidedPrior
+from bayes_guided.priors.independent import IndependentInclusion
+from bayes_guided.priors.model_prior import ModelPrior
 from bayes_guided.priors.spike_and_slab import SpikeAndSlabPrior
+from bayes_guided.types import UnitValues
 
 
 def prior_log_odds(
@@ -20,9 +23,19 @@ def prior_log_odds(
         ReadingError: if the prior has no such reading, or its number is missing.
     """
     if isinstance(prior, SpikeAndSlabPrior):
-        survival = prior.model_prior(reading).unit_survival()
-        return {name: torch.logit(values.double().cpu()) for name, values in survival.items()}
+        return model_log_odds(prior.model_prior(reading))
     meaning = reading_of(reading, tau=tau, curvature=curvature)
     return {
         name: rows.model_log_odds(meaning).masked_fill(rows.protected, torch.inf) for name, rows in prior.row_priors.items()
     }
+
+
+def model_log_odds(models: ModelPrior, survival: UnitValues | None = None) -> dict[str, Float[Tensor, "units"]]:
+    """Log odds of presence of every unit under a prior over models, nats; exact in far tails where units are independent.
+
+    `survival` is the prior's `unit_survival()`, where that is known already.
+    """
+    if isinstance(models, IndependentInclusion):
+        costs = models.units.select_values(models.costs)
+        return models.units.complete_values({name: -cost for name, cost in costs.items()}, torch.inf)
+    return {name: torch.logit(values.double().cpu()) for name, values in (survival or models.unit_survival()).items()}

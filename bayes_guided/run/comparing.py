@@ -36,8 +36,8 @@ def compare_fit(fit: Fit, data: Data | None, settings: CompareSettings, *, measu
 def compare_runs(folders: Sequence[str | Path], settings: CompareSettings | None = None) -> Comparison:
     """The comparison of a finished run, or of several side by side, named after their folders.
 
-    Without `settings` it is read as the runs wrote it; with settings it is made anew from the saved fits, at the curvature that
-    each run measured unless the settings give one.
+    Without `settings` it is read as the runs wrote it; with settings it is made anew from the saved fits, at the curvature
+    that each run measured unless the settings give one.
 
     Raises:
         RunFolderError, ConfigError, CheckpointError: if a folder holds no finished run, or a damaged one.

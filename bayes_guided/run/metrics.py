@@ -21,9 +21,9 @@ class Metrics:
     `method` made the fit, and `approximation` says what stands between its survivals and the posterior. Errors are fractions
     misclassified or root mean squared errors in the data's own units (`error_name` says which): `_error` is the fit's, of its
     posterior predictive mean over 100 draws where it has draws; `_error_reduced` the reduced network's at the fit's
-    representative weights, and `_error_refit` after training that on without guidance; `_error_unguided` that of the full network
-    trained without guidance for the same number of epochs; those that were not measured are None. `test_nll` is minus the log
-    predictive density, nats per case (of standardised targets), `test_calibration_error` as in `Evaluation`.
+    representative weights, and `_error_refit` after training that on without guidance; `_error_unguided` that of the full
+    network trained without guidance for the same number of epochs; those that were not measured are None. `test_nll` is minus
+    the log predictive density, nats per case (of standardised targets), `test_calibration_error` as in `Evaluation`.
 
     `reading` and `curvature` are those of the comparison of prior and posterior; `effective_units_prior` and `effective_units`
     are the expected numbers of units before and after the data in that reading. `widths` are the units left per group in
