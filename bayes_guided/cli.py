@@ -10,6 +10,7 @@ import typer
 from rich.console import Console, RenderableType
 from typer.core import TyperGroup
 
+from bayes_guided import sweep_cli
 from bayes_guided.comparison import comparison_table
 from bayes_guided.config import CompareSettings, load_config, load_prior_config
 from bayes_guided.config.loading import validated
@@ -39,6 +40,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Bayesian model selection over sub-architectures of a neural network.",
 )
+
+app.add_typer(sweep_cli.app, name="sweep")
 
 Config = Annotated[Path, typer.Argument(metavar="CONFIG.yaml", help="The settings.")]
 DataDir = Annotated[

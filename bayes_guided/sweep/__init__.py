@@ -8,4 +8,8 @@ from .settings import load_sweep as load_sweep
 from .store import Store as Store
 from .store import Trial as Trial
 from .store import open_store as open_store
-from .store import read_store as read_store
+from .store import read_sweep as read_sweep
+from .table import front_table as front_table
+from .table import importance_table as importance_table
+from .table import progress_table as progress_table
+from .table import trials_table as trials_table

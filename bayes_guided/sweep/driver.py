@@ -13,7 +13,7 @@ from bayes_guided.files import write_atomically
 
 from .lock import locked
 from .settings import Sweep
-from .store import Store, Trial, open_store
+from .store import NAME_FILE, Store, Trial, open_store
 from .trial import Outcome, run_trial
 from .workers import workers
 
@@ -27,14 +27,14 @@ class SweepResult:
 
 
 def run_sweep(
-    sweep: Sweep, folder: str | Path, *, scheduler: str | None = None, watch: Callable[[list[Trial]], None] | None = None
+    sweep: Sweep, folder: str | Path, *, scheduler: str | None = None, watch: Callable[[Store], None] | None = None
 ) -> SweepResult:
     """Does all trials of a sweep that are not done yet; their run folders are `trials/0000`, `trials/0001`, ...
 
     A sweep that was killed goes on where it was: trials that finished are not repeated, those that were cut off go on from
     their checkpoints, and the same trials follow as if nothing had happened. A trial that fails is recorded with its
-    traceback. `scheduler` is the address of a Dask scheduler whose workers see the same files. `watch` is called with all
-    trials after each change.
+    traceback. `scheduler` is the address of a Dask scheduler whose workers see the same files. `watch` is called with the
+    store after each change.
 
     Raises:
         StorageError: if the storage cannot be reached, or holds another sweep.
@@ -44,7 +44,7 @@ def run_sweep(
     folder = Path(folder)
     with locked(folder):
         store = open_store(sweep, folder)
-        write_atomically(folder / "name", f"{sweep.config.name}\n".encode())
+        write_atomically(folder / NAME_FILE, f"{sweep.config.name}\n".encode())
         if all(trial.state != "running" for trial in store.trials()) and len(store.trials()) >= sweep.config.num_trials:
             return SweepResult(folder, store)
         with workers(sweep.config.workers, scheduler) as (client, threads):
@@ -75,7 +75,7 @@ def _do(
     client: Client,
     threads: int,
     folder: Path,
-    watch: Callable[[list[Trial]], None] | None,
+    watch: Callable[[Store], None] | None,
 ) -> None:
     objectives = list(store.objectives)
     futures = {}
@@ -109,6 +109,6 @@ def _record(store: Store, number: int, future: "object") -> None:
         store.complete(number, outcome.results, outcome.seconds)
 
 
-def _tell(watch: Callable[[list[Trial]], None] | None, store: Store) -> None:
+def _tell(watch: Callable[[Store], None] | None, store: Store) -> None:
     if watch is not None:
-        watch(store.trials())
+        watch(store)

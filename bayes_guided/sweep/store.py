@@ -16,6 +16,8 @@ from bayes_guided.exceptions import StorageError
 
 from .settings import Choices, Range, Sampler, Sweep
 
+NAME_FILE = "name"
+"""The file in a sweep's folder that holds its name, by which its store knows it."""
 _IDENTITY, _OBJECTIVES = "bayes_guided.identity", "bayes_guided.objectives"
 
 
@@ -138,12 +140,18 @@ def open_store(sweep: Sweep, folder: Path) -> Store:
     return Store(study)
 
 
-def read_store(folder: Path, name: str, url: str | None = None) -> Store:
-    """The store of a sweep that has been started, for reading.
+def read_sweep(folder: Path, url: str | None = None) -> Store:
+    """The store of the sweep that was started in this folder, for reading; `url` is its storage, if not in the folder.
 
     Raises:
         StorageError: if there is none, or it cannot be reached.
     """
+    try:
+        name = (folder / NAME_FILE).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise StorageError(
+            f"'{folder}' holds no sweep: '{NAME_FILE}' is not there; give a folder that `sweep` made."
+        ) from error
     url = url or _local(folder, make=False)
     study = _reached(url, lambda storage: optuna.load_study(storage=storage, study_name=name))
     if _OBJECTIVES not in study.user_attrs:
