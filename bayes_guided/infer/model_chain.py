@@ -163,8 +163,7 @@ class ModelChain(Chain):
         """log p(m) + log prior of the present rows and other weights + log likelihood, nats."""
         state = self._state
         with torch.no_grad():
-            slab = self.posterior.log_rows(state.vector)
-            rows = torch.stack([slab[name][state.masks[name]].double().sum() for name in slab]).sum()
-            others = self.posterior.log_others(state.vector).double()
+            terms = self.posterior.terms(state.vector, state.masks)
+        rows = torch.stack([slab[state.masks[name]].double().sum() for name, slab in terms.rows.items()]).sum()
         model = self.prior.models.log_prob_masks({name: mask[None] for name, mask in state.masks.items()})[0]
-        return rows + others + state.log_likelihood + model.to(rows.device)
+        return rows + terms.others.double() + terms.likelihood.double() + model.to(rows.device)

@@ -47,9 +47,10 @@ class ModelMoves:
 
     def log_joint(self, vector: Float[Tensor, "weights"], masks: Mapping[str, Tensor]) -> Float[Tensor, ""]:
         """The log joint density above, but for log p(m): what the weights move under while the model stays."""
-        rows, slab = self.posterior.space.rows(vector), self.posterior.log_rows(vector)
-        parts = [torch.where(masks[name], slab[name], self.pseudo[name].log_prob(rows[name])).sum() for name in rows]
-        return torch.stack([*parts, self.posterior.log_others(vector), self.posterior.log_likelihood(vector, masks)]).sum()
+        rows, terms = self.posterior.space.rows(vector), self.posterior.terms(vector, masks)
+        pseudo = {name: self.pseudo[name].log_prob(row) for name, row in rows.items()}
+        parts = [torch.where(masks[name], slab, pseudo[name]).sum() for name, slab in terms.rows.items()]
+        return torch.stack([*parts, terms.others, terms.likelihood]).sum()
 
     def state(self, vector: Float[Tensor, "weights"], masks: Mapping[str, Tensor]) -> ModelState:
         """The state at a vector and a model."""

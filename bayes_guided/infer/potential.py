@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -41,34 +42,51 @@ class WeightSpace:
         moves = torch.cat([_flat(architecture, trained), *(torch.ones_like(part) for part in noise)])
         return cls(architecture, base, moves.nonzero().flatten(), log_scale is not None)
 
-    @cached_property
-    def places(self) -> dict[str, slice]:
-        """Each group's part of the vector."""
-        found, start = {}, 0
-        for group in self.architecture.groups:
-            found[group.name] = slice(start, start + group.size * group.row_dim)
-            start = found[group.name].stop
-        return found
+    def split(self, vector: Tensor) -> "Parts":
+        """Rows, rest and log noise of a vector (..., weights), as views."""
+        *rows, rest, log_noise = vector.split(self._sizes, dim=-1)
+        shaped = {name: row.unflatten(-1, shape) for (name, shape), row in zip(self._shapes, rows, strict=True)}
+        return Parts(shaped, rest, log_noise.squeeze(-1) if self.learned_noise else None)
 
     def rows(self, vector: Float[Tensor, "*draws weights"]) -> dict[str, Float[Tensor, "*draws _ _"]]:
         """The rows in the vector, (..., units, row) per group: views."""
-        return {
-            group.name: vector[..., self.places[group.name]].unflatten(-1, (group.size, group.row_dim))
-            for group in self.architecture.groups
-        }
+        return self.split(vector).rows
 
     def rest(self, vector: Float[Tensor, "*draws weights"]) -> Float[Tensor, "*draws rest"]:
         """The weights in no row: a view."""
-        start = sum(group.size * group.row_dim for group in self.architecture.groups)
-        return vector[..., start : start + self.architecture.rest_size]
+        return self.split(vector).rest
 
     def log_noise(self, vector: Float[Tensor, "*draws weights"]) -> Float[Tensor, "*draws"] | None:
         """The log of the noise scale, None where the noise is known."""
-        return vector[..., -1] if self.learned_noise else None
+        return self.split(vector).log_noise
+
+    @cached_property
+    def _shapes(self) -> list[tuple[str, tuple[int, int]]]:
+        return [(group.name, (group.size, group.row_dim)) for group in self.architecture.groups]
+
+    @cached_property
+    def _sizes(self) -> list[int]:
+        return [units * row for _, (units, row) in self._shapes] + [self.architecture.rest_size, int(self.learned_noise)]
 
     def whole(self, free: Float[Tensor, "free"]) -> Float[Tensor, "weights"]:
         """The vector with these values at the free places, differentiably."""
         return free if len(free) == len(self.base) else self.base.index_copy(0, self.free, free)
+
+
+class Parts(NamedTuple):
+    """What a vector holds."""
+
+    rows: dict[str, Tensor]
+    rest: Tensor
+    log_noise: Tensor | None
+
+
+class Terms(NamedTuple):
+    """Log prior density of every row, (units,) per group; of the rest and the noise; log likelihood of all cases. Nats."""
+
+    rows: dict[str, Tensor]
+    others: Tensor
+    likelihood: Tensor
 
 
 class Posterior:
@@ -89,8 +107,21 @@ class Posterior:
 
     def log_prob(self, vector: Float[Tensor, "weights"]) -> Float[Tensor, ""]:
         """Log prior plus log likelihood."""
-        rows = [density.sum() for density in self.log_rows(vector).values()]
-        return torch.stack([*rows, self.log_others(vector), self.log_likelihood(vector)]).sum()
+        terms = self.terms(vector)
+        return torch.stack([*(row.sum() for row in terms.rows.values()), terms.others, terms.likelihood]).sum()
+
+    def terms(self, vector: Float[Tensor, "weights"], masks: Masks | None = None) -> Terms:
+        """All parts of the density; in the likelihood the rows of units that `masks` leave out count as zero."""
+        parts = self.space.split(vector)
+        return Terms(self._log_rows(parts), self._log_others(parts), self._log_likelihood(parts, masks))
+
+    def log_likelihood(self, vector: Float[Tensor, "weights"], masks: Masks | None = None) -> Float[Tensor, ""]:
+        """Log likelihood of all cases, with masks as in `terms`."""
+        return self._log_likelihood(self.space.split(vector), masks)
+
+    def log_rows(self, vector: Float[Tensor, "weights"]) -> dict[str, Float[Tensor, "_"]]:
+        """Log prior density of every row, (units,) per group."""
+        return self._log_rows(self.space.split(vector))
 
     def sample_prior(self) -> Float[Tensor, "weights"]:
         """A vector drawn from the prior, from torch's generator."""
@@ -100,31 +131,26 @@ class Posterior:
         parts += [torch.randn(1, dtype=like.dtype, device=like.device)] if self.space.learned_noise else []
         return torch.cat(parts)
 
-    def log_rows(self, vector: Float[Tensor, "weights"]) -> dict[str, Float[Tensor, "_"]]:
-        """Log prior density of every row, (units,) per group."""
-        return {name: self._rows[name].log_prob(rows) for name, rows in self.space.rows(vector).items()}
+    def _log_rows(self, parts: Parts) -> dict[str, Tensor]:
+        return {name: self._rows[name].log_prob(rows) for name, rows in parts.rows.items()}
 
-    def log_others(self, vector: Float[Tensor, "weights"]) -> Float[Tensor, ""]:
-        """Log prior density of the rest and of the log noise scale."""
-        total = vector.new_zeros(()) if self._rest is None else self._rest.log_prob(self.space.rest(vector))
-        log_noise = self.space.log_noise(vector)
-        if log_noise is None:
+    def _log_others(self, parts: Parts) -> Tensor:
+        total = parts.rest.new_zeros(()) if self._rest is None else self._rest.log_prob(parts.rest)
+        if parts.log_noise is None:
             return total
         # The penalty is minus the log density in the scale; its Jacobian turns that into one in the scale's logarithm.
-        penalty = functional_call(self._noise, {"likelihood.log_scale": log_noise}, ())
-        return total - penalty + log_noise
+        penalty = functional_call(self._noise, {"likelihood.log_scale": parts.log_noise}, ())
+        return total - penalty + parts.log_noise
 
-    def log_likelihood(self, vector: Float[Tensor, "weights"], masks: Masks | None = None) -> Float[Tensor, ""]:
-        """Log likelihood of all cases; the rows of units that `masks` leave out count as zero."""
-        rows: Mapping[str, Tensor] = self.space.rows(vector)
+    def _log_likelihood(self, parts: Parts, masks: Masks | None) -> Tensor:
+        rows = parts.rows
         if masks is not None:
             rows = {name: row * masks[name].unsqueeze(-1) for name, row in rows.items()}
-        parameters = self.space.architecture.parameters(rows, self.space.rest(vector))
-        values = {f"network.{name}": value for name, value in parameters.items()} | self._buffers
-        log_noise = self.space.log_noise(vector)
-        if log_noise is not None:
-            values["likelihood.log_scale"] = log_noise
-        return functional_call(self._case, values, (self.inputs, self.targets))
+        # The shapes are right by construction, so the checks of `architecture.parameters` are left out of the inner loop.
+        values = {f"network.{recipe.name}": recipe.build(rows, parts.rest) for recipe in self.space.architecture.recipes}
+        if parts.log_noise is not None:
+            values["likelihood.log_scale"] = parts.log_noise
+        return functional_call(self._case, values | self._buffers, (self.inputs, self.targets))
 
 
 class _Case(nn.Module):
