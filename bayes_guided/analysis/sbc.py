@@ -50,6 +50,11 @@ class CalibrationTable:
         return float(self.unit_z.abs().max())
 
     @property
+    def rank_band(self) -> float:
+        """Largest distance from the diagonal of the distribution of uniform ranks with probability 99 % (Kolmogorov)."""
+        return float(stats.kstwo.ppf(1 - SMALLEST_P, self.data_sets))
+
+    @property
     def passed(self) -> bool:
         """Every |z| below 3 and p above 0.01; a method that did not pass is an approximation and is to be called one."""
         return self.largest_z < LARGEST_Z and abs(self.z) < LARGEST_Z and self.ks_p > SMALLEST_P

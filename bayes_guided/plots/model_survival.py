@@ -44,5 +44,5 @@ def model_survival(
     ax.set_ylim(-0.04, 1.55)
     ax.spines["left"].set_bounds(0, 1)
     ax.set_ylabel(f"prior survival\n(fraction, {reading})", y=0.33)
-    guidance_strip(ax.inset_axes((0, 0.73, 1, 0.27), sharex=ax), guidance)
+    guidance_strip(ax.inset_axes((0, 0.73, 1, 0.27), sharex=ax), guidance.numpy())
     return ax

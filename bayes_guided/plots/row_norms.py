@@ -1,30 +1,38 @@
-"""The size of every row of one group."""
+"""The size of every row."""
 
-import torch
-from jaxtyping import Float
+import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
-from torch import Tensor
 
-from .style import BLUE, ORANGE, axes_or_new, short, styled
+from bayes_guided.comparison import Comparison
+
+from .style import BLUE, ORANGE, axes_or_new, styled
+from .units import LARGE, along_units, units_of
 
 
 @styled
-def row_norms(norms: Float[Tensor, "units"], *, group: str, ax: Axes | None = None) -> Axes:
-    """The Euclidean norm of each row by unit index; rows that are exactly zero are marked on the zero line.
+def row_norms(comparison: Comparison, group: str | None = None, *, ax: Axes | None = None) -> Axes:
+    """The Euclidean norm of each unit's row at the fit's representative weights; exact zeros are marked on the zero line.
+
+    The units are those of one group, or of all groups end to end.
 
     How to read it: a gap between the zeros and the smallest norm above them says that the choice of units is clear. A warning
     sign is a cloud of norms just above zero: the fit has not converged, or the units' fate hangs on the last epochs.
+
+    Raises:
+        ComparisonError: if several fits stand side by side, or there is no such group.
     """
     ax = axes_or_new(ax, 1.8)
-    is_zero = norms == 0
-    kept, gone = torch.nonzero(~is_zero).flatten().tolist(), torch.nonzero(is_zero).flatten().tolist()
-    ax.plot(kept, norms[~is_zero].tolist(), "o", color=BLUE, markersize=2.5, label=f"kept ({len(kept)})")
-    ax.plot(gone, [0.0] * len(gone), "|", color=ORANGE, markersize=5, markeredgewidth=0.5, label=f"zero ({len(gone)})")
+    units = units_of(comparison, group)
+    norms = units["row_norm"]
+    kept, gone = np.flatnonzero(norms != 0), np.flatnonzero(norms == 0)
+    many = len(units) > LARGE
+    size, thickness = (1.2, 0.1) if many else (2.5, 0.5)
+    ax.plot(kept, norms[kept], "o", color=BLUE, ms=size, mew=0, label=f"not zero ({len(kept):,})", rasterized=many)
+    zeros = np.zeros(len(gone))
+    ax.plot(gone, zeros, "|", color=ORANGE, ms=5, mew=thickness, label=f"zero ({len(gone):,})", rasterized=many)
     top = float(norms.max()) or 1.0
+    along_units(ax, units)
     # Room below for the marks of the zeros, and above for the legend.
-    ax.set(xlim=(-0.5, len(norms) - 0.5), ylim=(-0.06 * top, 1.35 * top))
-    ax.set(xlabel="unit index", ylabel=r"row norm $\|w_u\|_2$" + "\n(weight units)", title=short(group, 32))
-    ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    ax.legend(loc="upper right", ncols=2)
+    ax.set(ylim=(-0.06 * top, 1.35 * top), ylabel=r"row norm $\|w_u\|_2$" + "\n(weight units)", title=units.title)
+    ax.legend(loc="upper right", ncols=2, markerscale=2 if many else 1)
     return ax

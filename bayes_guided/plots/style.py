@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from functools import wraps
 from importlib.resources import as_file, files
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
+import matplotlib as mpl
 from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -19,6 +20,12 @@ PAGE_WIDTH = 6.9
 
 BLUE, ORANGE, GREEN, GREY, LIGHT = "#0072B2", "#D55E00", "#009E73", "#7A7A7A", "#DADADA"
 """Kept or measured; gone or removed; a second measured line; guidance and rules; what was there before."""
+
+PRIOR, POSTERIOR = ORANGE, BLUE
+"""Before and after the data, in every plot."""
+
+FEW_GROUPS = 4
+"""Up to so many groups have colours and names of their own; more are shaded by depth."""
 
 
 def styled(draw: Callable[P, R]) -> Callable[P, R]:
@@ -42,3 +49,10 @@ def axes_or_new(ax: Axes | None, height: float) -> Axes:
 def short(name: str, letters: int = 20) -> str:
     """A name of a group at most so many letters long: its end, which tells layers apart."""
     return name if len(name) <= letters else "…" + name[1 - letters :]
+
+
+def group_colours(count: int) -> list[Any]:
+    """A colour for each of `count` groups: distinct ones for a few, else shades from the first (dark) to the last (light)."""
+    if count <= FEW_GROUPS:
+        return [f"C{place}" for place in range(count)]
+    return [mpl.colormaps["cividis"](0.85 * place / (count - 1)) for place in range(count)]

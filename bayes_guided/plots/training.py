@@ -2,17 +2,12 @@
 
 from typing import Literal
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
 from bayes_guided.infer import Epoch, History
 
-from .style import BLUE, GREEN, GREY, ORANGE, axes_or_new, short, styled
-
-_FEW = 4
-"""Up to so many groups have colours of their own; more are shaded by depth."""
-
+from .style import BLUE, FEW_GROUPS, GREEN, GREY, ORANGE, axes_or_new, group_colours, short, styled
 
 @styled
 def training(
@@ -78,14 +73,13 @@ def _draw_error(ax: Axes, history: History, refit: History | None, error_name: s
 
 def _draw_units(ax: Axes, history: History) -> None:
     widths = history.widths
-    names, shades = list(widths), mpl.colormaps["cividis"]
-    for place, (name, counts) in enumerate(widths.items()):
-        colour = f"C{place}" if len(names) <= _FEW else shades(0.85 * place / (len(names) - 1))
+    names = list(widths)
+    for (name, counts), colour in zip(widths.items(), group_colours(len(names)), strict=True):
         ax.plot(range(1, len(counts) + 1), counts, color=colour, label=name)
     ax.set_ylabel("units left\n(count)")
     ax.set_yscale("log", base=2)
     ax.yaxis.set_major_formatter(ScalarFormatter())
-    if len(names) <= _FEW:
+    if len(names) <= FEW_GROUPS:
         _legend_above(ax)
     else:
         # A dozen shades cannot be told apart by a legend: it names the ends of the scale.

@@ -1,61 +1,67 @@
-"""Guidance, prior survival and the MAP's units along one group."""
+"""Prior and posterior survival along the units."""
 
+import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 
-from bayes_guided.priors.threshold_survival import GroupSurvival
+from bayes_guided.comparison import Comparison
 
-from .strips import guidance_strip
-from .style import BLUE, LIGHT, ORANGE, axes_or_new, short, styled
+from .strips import guidance_strip, kept_strip
+from .style import POSTERIOR, PRIOR, axes_or_new, styled
+from .units import LARGE, Units, along_units, units_of
+
+_STRIP = 0.18
+"""Part of the axes' height that the guidance takes."""
 
 
 @styled
-def unit_survival(group: GroupSurvival, *, ax: Axes | None = None) -> Axes:
-    """Along the unit index: guidance (top strip), units that the MAP kept (middle strip), prior survival (main axes).
+def unit_survival(comparison: Comparison, group: str | None = None, *, ax: Axes | None = None) -> Axes:
+    """P(unit present) before and after the data, with its interval where the fit has one, below the guidance (top strip).
 
-    How to read it: with rising guidance the kept units stand on the left. The line is the prior probability, in the reading
-    "threshold", that a unit is larger than the middle threshold; the band runs from the lowest to the highest one, so a wide
-    band says that the reading hangs on the threshold. Warning signs: a line at 1 everywhere, where the prior by itself does
-    not favour smaller models although its MAP has exact zeros (P10); kept units scattered over the strip, where the data
-    overruled the guidance.
+    The units are those of one group, or of all groups end to end. In the reading "map", which is no probability, the units
+    that the MAP kept stand in a strip of their own above the prior.
+
+    How to read it: where the two lines part, the data have spoken; where they lie on one another, the posterior is the prior.
+    Guidance presses harder where its strip is higher, and the prior falls there. Warning signs: both lines at 1, where neither
+    believes in smaller models (typical of the reading "threshold", P10); a posterior that follows the prior everywhere;
+    kept units scattered over the strip, where the data overruled the guidance.
 
     Returns:
         The main axes; the strips are its child axes, guidance first.
+
+    Raises:
+        ComparisonError: if several fits stand side by side, or there is no such group.
     """
     ax = axes_or_new(ax, 2.4)
-    units = range(len(group.guidance))
-    if group.prior is None or not len(group.thresholds):
-        ax.text(0.5, 0.3, "no threshold reading\nfor this prior", transform=ax.transAxes, ha="center", va="center")
-    else:
-        _draw_prior(ax, group)
+    units = units_of(comparison, group)
+    is_point = units.reading == "map"
+    _draw_line(ax, units, "prior_survival", PRIOR, "prior")
+    if not is_point:
+        _draw_posterior(ax, units)
+    along_units(ax, units)
     # Strips inside the axes, above the range of the fractions: no layout can cut them off or let them overlap.
-    ax.set(xlim=(-0.5, len(units) - 0.5), ylim=(-0.04, 2.1), yticks=(0, 0.5, 1))
+    top = 2.1 if is_point else 1.75
+    ax.set(ylim=(-0.04, top), yticks=(0, 0.5, 1))
     ax.spines["left"].set_bounds(0, 1)
-    ax.set_xlabel("unit index")
-    ax.set_ylabel("prior survival\n(fraction)", y=0.25)
-    ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    guidance_strip(ax.inset_axes((0, 0.82, 1, 0.18), sharex=ax), group.guidance)
-    _draw_kept(ax.inset_axes((0, 0.58, 1, 0.08), sharex=ax), group)
-    ax.set_title(short(group.group, 32))
+    reading = f"{units.prior_reading}" if is_point else units.reading
+    ax.set_ylabel(f"survival\n(fraction, {reading})", y=0.5 / top)
+    guidance_strip(ax.inset_axes((0, 1 - _STRIP, 1, _STRIP), sharex=ax), units["guidance"])
+    if is_point:
+        kept_strip(ax.inset_axes((0, 0.6, 1, 0.07), sharex=ax), units["in_model"])
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1.05 / top), bbox_transform=ax.transAxes, ncols=3, borderaxespad=0)
+    ax.set_title(units.title)
     return ax
 
 
-def _draw_prior(ax: Axes, group: GroupSurvival) -> None:
-    assert group.prior is not None
-    units, prior, thresholds = range(len(group.guidance)), group.prior.tolist(), group.thresholds.tolist()
-    middle = len(thresholds) // 2
-    if len(thresholds) > 1:
-        label = f"size > {thresholds[0]:.2g} to {thresholds[-1]:.2g}"
-        ax.fill_between(units, prior[-1], prior[0], color=ORANGE, alpha=0.25, linewidth=0, label=label)
-    ax.plot(units, prior[middle], color=ORANGE, label=f"size > {thresholds[middle]:.2g}")
-    ax.legend(loc="lower left", title="prior, threshold reading:", alignment="left")
+def _draw_posterior(ax: Axes, units: Units) -> None:
+    _draw_line(ax, units, "posterior_survival", POSTERIOR, f"posterior ({units.method})")
+    lower, upper = units["posterior_lower"], units["posterior_upper"]
+    if not np.isnan(lower).all():
+        label = f"{100 * units.dataset.attrs['level']:g} %"
+        band = ax.fill_between(range(len(units)), lower, upper, color=POSTERIOR, alpha=0.25, linewidth=0, label=label)
+        band.set_rasterized(len(units) > LARGE)
 
 
-def _draw_kept(strip: Axes, group: GroupSurvival) -> None:
-    strip.set_facecolor(LIGHT)
-    kept = group.alive.nonzero().flatten().tolist()
-    strip.bar(kept, 1.0, width=1.0, color=BLUE, linewidth=0)
-    strip.set(ylim=(0, 1), yticks=[])
-    strip.set_title(f"kept by the MAP: {len(kept)} of {len(group.alive)} units", fontsize=7, pad=2)
-    strip.tick_params(bottom=False, labelbottom=False)
-    strip.spines[:].set_visible(False)
+def _draw_line(ax: Axes, units: Units, variable: str, colour: str, label: str) -> None:
+    # A single unit has no line.
+    marker = "o" if len(units) == 1 else None
+    ax.plot(units[variable], color=colour, label=label, marker=marker, rasterized=len(units) > LARGE)

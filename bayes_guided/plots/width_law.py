@@ -1,40 +1,71 @@
-"""The law of a width, or of the size of a model."""
+"""The law of the width before and after the data."""
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
-from bayes_guided.priors import CountLaw
+from bayes_guided.comparison import Comparison
 
-from .style import GREY, ORANGE, axes_or_new, short, styled
+from .style import POSTERIOR, PRIOR, axes_or_new, short, styled
+from .units import one_fit, units_of
 
 _FAR = 1e-4
-"""Tails below this part of the highest probability are outside the view."""
+"""Tails below this part of a law's highest probability are outside the view."""
+_UNEQUAL = 8.0
+"""Laws whose highest probabilities are this factor apart are drawn on a logarithmic axis, where both show."""
 
 
 @styled
-def width_law(law: CountLaw, *, name: str, ax: Axes | None = None) -> Axes:
-    """Probabilities of numbers of units, with the mean (line) and the range from the 5 % to the 95 % quantile (bar below).
+def width_law(comparison: Comparison, group: str | None = None, *, ax: Axes | None = None) -> Axes:
+    """Probabilities of every number of units present in a group, or in all groups together, before and after the data.
 
-    The axis shows the widths that have some probability; its label says of how many. `name` is the group's, or says that the
-    law is that of all groups.
+    The dotted line is the width of the model that the fit chooses, which is also that of a refit. In the reading "map" there
+    is no posterior law and that line stands alone beside the prior's.
 
-    How to read it: this is what the prior believes of the width before any data. Warning signs: all mass at one end, where
-    the strength has decided; two humps, which few people mean.
+    How to read it: the step from the one law to the other is what the data said of the size. The axis shows the widths that
+    have some probability; its label says of how many. Warning signs: a posterior law on top of the prior's, where the data
+    said nothing; a model outside both, whose threshold or optimiser has another opinion than the posterior; a prior law at one
+    end, where the strength has decided.
+
+    Raises:
+        ComparisonError: if several fits stand side by side, or there is no such group.
     """
-    ax = axes_or_new(ax, 1.7)
-    pmf = law.pmf.tolist()
-    top = max(pmf)
-    shown = [count for count, probability in enumerate(pmf) if probability >= _FAR * top]
-    # A width of its own at either end, and room for a law of one width.
-    low, high = max(shown[0] - 1, 0), max(min(shown[-1] + 1, law.most), 1)
-    edges = [count - 0.5 for count in range(low, high + 2)]
-    ax.stairs(pmf[low : high + 1], edges, fill=True, color=ORANGE, alpha=0.6, linewidth=0)
-    # Not up to the legend.
-    ax.plot([law.mean] * 2, [-0.05 * top, top], color="black", linestyle=":", label=f"mean {law.mean:.4g}")
-    lower, upper = law.quantile(0.05), law.quantile(0.95)
-    ax.plot([lower - 0.5, upper + 0.5], [-0.05 * top] * 2, color=GREY, linewidth=2.5, label=f"5 to 95 %: {lower} to {upper}")
-    ax.set(xlim=(edges[0], edges[-1]), ylim=(-0.1 * top, 1.6 * top), title=short(name, 32))
-    ax.set(xlabel=f"units present, of {law.most} (count)", ylabel="prior\nprobability")
+    ax = axes_or_new(ax, 1.9)
+    units = units_of(comparison, group)
+    laws, model = _laws(comparison, group, is_point=units.reading == "map")
+    low, high = _view(laws, model)
+    edges = np.arange(low, high + 2) - 0.5
+    for (label, pmf), colour in zip(laws.items(), (PRIOR, POSTERIOR), strict=False):
+        ax.stairs(pmf[low : high + 1], edges, fill=True, color=colour, alpha=0.55, linewidth=0, label=label)
+    tops = [float(pmf.max()) for pmf in laws.values()]
+    if max(tops) > _UNEQUAL * min(tops):
+        # The legend needs room above, which a logarithmic axis counts in decades.
+        ax.set(yscale="log", ylim=(_FAR * min(tops), 30 * max(tops)))
+    else:
+        ax.set_ylim(0, 1.45 * max(tops))
+    ax.axvline(model, ymax=0.75, color="black", linestyle=":", label=f"model: {model}")
+    ax.set(xlim=(edges[0], edges[-1]), ylabel=f"probability\n({units.prior_reading})")
+    ax.set_xlabel(f"units present, of {len(units):,} (count)")
+    ax.set_title("all groups" if group is None else short(group, 32))
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    ax.legend(loc="upper right")
+    ax.legend(loc="upper left", ncols=3, columnspacing=0.8, handlelength=1.2)
     return ax
+
+
+def _laws(comparison: Comparison, group: str | None, *, is_point: bool) -> tuple[dict[str, NDArray[np.float64]], int]:
+    """The laws that there are, and the model's width."""
+    dataset = one_fit(comparison)
+    name, model = ("size_pmf", "model_size") if group is None else ("width_pmf", "model_width")
+    part = dataset if group is None else dataset.sel(group=group)
+    laws = {side: part[f"{side}_{name}"].values for side in ("prior", "posterior")}
+    if is_point or np.isnan(laws["posterior"]).all():
+        del laws["posterior"]
+    return {side: pmf[~np.isnan(pmf)] for side, pmf in laws.items()}, int(part[model])
+
+
+def _view(laws: dict[str, NDArray[np.float64]], model: int) -> tuple[int, int]:
+    """Smallest and largest width on the axis: a width of its own at either end."""
+    shown = [place for pmf in laws.values() for place in np.flatnonzero(pmf >= _FAR * pmf.max()).tolist()]
+    most = max(len(pmf) for pmf in laws.values()) - 1
+    return max(min(*shown, model) - 1, 0), max(min(max(*shown, model) + 1, most), 1)

@@ -6,9 +6,10 @@ from matplotlib.figure import Figure
 
 from bayes_guided import plots
 from bayes_guided.comparison import Comparison
-from bayes_guided.exceptions import NoDensityError, ReadingError
-from bayes_guided.infer import Fit, MAPFit
-from bayes_guided.priors.threshold_survival import GroupSurvival, kept_sizes, row_sizes, threshold_survival
+from bayes_guided.infer import Fit, History, MAPFit
+
+FEW_GROUPS = 4
+"""Up to so many groups have panels of their own; of more, all are in one."""
 
 
 def draw_figures(fit: Fit, comparison: Comparison, folder: Path) -> list[Path]:
@@ -22,52 +23,57 @@ def draw_figures(fit: Fit, comparison: Comparison, folder: Path) -> list[Path]:
 
 
 def figures_of(fit: Fit, comparison: Comparison) -> dict[str, Figure]:
-    """The figures that make sense for the fit, by name."""
-    del comparison
-    figures = {"row_norms": _norms_figure(fit), "architecture": _architecture_figure(fit)}
+    """The figures that make sense for a fit, by name, in the order in which to read them.
+
+    A deep network has one heat map of survivals instead of a panel per group. Bayes factors and log odds are there where the
+    comparison has any, training curves where the method trains.
+    """
+    groups = comparison.groups
+    figures = {"unit_survival": _per_group(plots.unit_survival, comparison, 2.4)} if len(groups) <= FEW_GROUPS else {}
+    if len(groups) > FEW_GROUPS:
+        figures["survival_heatmap"] = _figure(plots.survival_heatmap(comparison))
+    figures["width_law"] = _width_laws(comparison)
+    if bool(comparison.dataset["log_bayes_factor"].notnull().any()):
+        figures["bayes_factors"] = _figure(plots.bayes_factors(comparison))
+        figures["prior_posterior_scatter"] = _figure(plots.prior_posterior_scatter(comparison))
+    norms = plots.row_norms
+    figures["row_norms"] = _per_group(norms, comparison, 1.7) if len(groups) <= FEW_GROUPS else _figure(norms(comparison))
     if len(fit.history):
-        figures["training"] = _training_figure(fit)
-    if isinstance(fit, MAPFit):
-        figures["unit_survival"] = _survival_figure(fit)
+        figures["training"] = _training(fit)
+    figures["architecture"] = _figure(plots.architecture(fit.sub_architecture()))
     return figures
 
 
-def group_survival(fit: MAPFit, name: str) -> GroupSurvival:
-    """Prior and MAP of one group; the thresholds are the smallest, median and largest size that the MAP kept."""
-    prior, rows = fit.prior.row_priors[name], fit.rows[name].cpu()
-    thresholds = kept_sizes(row_sizes(prior, rows))
-    try:
-        survival = threshold_survival(prior, thresholds)
-    except (ReadingError, NoDensityError):
-        survival = None  # the figure says so
-    return GroupSurvival(name, prior.guidance, thresholds, survival, (rows != 0).any(dim=1))
-
-
-def _survival_figure(fit: MAPFit) -> Figure:
-    figure, axes = plots.panels(len(fit.architecture.groups), height=2.4)
-    for group, ax in zip(fit.architecture.groups, axes, strict=True):
-        plots.unit_survival(group_survival(fit, group.name), ax=ax)
+def _per_group(draw, comparison: Comparison, height: float) -> Figure:
+    figure, axes = plots.panels(len(comparison.groups), height=height)
+    for group, ax in zip(comparison.groups, axes, strict=True):
+        draw(comparison, group, ax=ax)
     return figure
 
 
-def _norms_figure(fit: Fit) -> Figure:
-    figure, axes = plots.panels(len(fit.architecture.groups), height=1.7)
-    for group, ax in zip(fit.architecture.groups, axes, strict=True):
-        plots.row_norms(fit.rows[group.name].cpu().norm(dim=1), group=group.name, ax=ax)
+def _width_laws(comparison: Comparison) -> Figure:
+    """A panel per group of a few, and one for all groups together where there are several."""
+    groups = comparison.groups
+    names = [None] if len(groups) > FEW_GROUPS else [*groups, None] if len(groups) > 1 else groups
+    figure, axes = plots.panels(len(names), height=1.9)
+    for name, ax in zip(names, axes, strict=True):
+        plots.width_law(comparison, name, ax=ax)
     return figure
 
 
-def _training_figure(fit: Fit) -> Figure:
+def _training(fit: Fit) -> Figure:
     quantities = ("loss", "error", "units") if fit.history.widths else ("loss", "error")
     figure, axes = plots.panels(len(quantities), height=1.5)
-    refit = fit.refit.history if isinstance(fit, MAPFit) and fit.refit is not None else None
     for quantity, ax in zip(quantities, axes, strict=True):
-        plots.training(fit.history, quantity, refit=refit, error_name=fit.likelihood.error_name, ax=ax)
+        plots.training(fit.history, quantity, refit=_refit(fit), error_name=fit.likelihood.error_name, ax=ax)
     return figure
 
 
-def _architecture_figure(fit: Fit) -> Figure:
-    ax = plots.architecture(fit.sub_architecture())
+def _refit(fit: Fit) -> History | None:
+    return fit.refit.history if isinstance(fit, MAPFit) and fit.refit is not None else None
+
+
+def _figure(ax) -> Figure:
     figure = ax.figure
     assert isinstance(figure, Figure)
     return figure

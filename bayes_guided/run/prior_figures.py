@@ -39,5 +39,5 @@ def _laws(found: PriorOverview) -> Figure | None:
         return None
     figure, axes = plots.panels(len(laws), height=1.7)
     for (name, law), ax in zip(laws.items(), axes, strict=True):
-        plots.width_law(law, name=name, ax=ax)
+        plots.model_width(law, name=name, ax=ax)
     return figure

@@ -15,7 +15,7 @@ LAW = CountLaw(torch.from_numpy(stats.poisson.pmf(range(257), 12)))
 
 
 def test_steps_are_the_probabilities_and_the_marks_mean_and_quantiles() -> None:
-    ax = plots.width_law(LAW, name="layers.0")
+    ax = plots.model_width(LAW, name="layers.0")
     (steps,) = (patch for patch in ax.patches if isinstance(patch, StepPatch))
     values, edges, _ = steps.get_data()
     low = round(edges[0] + 0.5)
@@ -39,7 +39,7 @@ def test_steps_are_the_probabilities_and_the_marks_mean_and_quantiles() -> None:
     ],
 )
 def test_legible_and_every_probable_width_inside(law: CountLaw) -> None:
-    ax = plots.width_law(law, name="features.0.conv1")
+    ax = plots.model_width(law, name="features.0.conv1")
     assert_legible(figure_of(ax))
     low, high = ax.get_xlim()
     assert low <= law.quantile(0.001) - 0.5 < law.quantile(0.999) + 0.5 <= high
@@ -47,14 +47,14 @@ def test_legible_and_every_probable_width_inside(law: CountLaw) -> None:
 
 def test_draws_on_the_axes_it_is_given() -> None:
     ax = matplotlib.figure.Figure().subplots()
-    assert plots.width_law(LAW, name="a", ax=ax) is ax
+    assert plots.model_width(LAW, name="a", ax=ax) is ax
 
 
 @pytest.mark.parametrize("count", [3, 12])
 def test_panels_stay_apart_and_legends_inside(count: int) -> None:
     figure, axes = plots.panels(count, height=1.7)
     for ax in axes:
-        plots.width_law(CountLaw(LAW.pmf.repeat(8) / 8), name="blocks.0.conv1", ax=ax)
+        plots.model_width(CountLaw(LAW.pmf.repeat(8) / 8), name="blocks.0.conv1", ax=ax)
     assert_legible(figure)
     assert_apart(figure)
     for ax in axes:

@@ -1,0 +1,62 @@
+"""Prior against posterior log odds of every unit."""
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from bayes_guided.comparison import Comparison
+
+from .scales import mark_infinite, nats_scale
+from .style import FEW_GROUPS, GREY, axes_or_new, group_colours, short, styled
+from .units import LARGE, units_of
+
+
+@styled
+def prior_posterior_scatter(comparison: Comparison, group: str | None = None, *, ax: Axes | None = None) -> Axes:
+    """Log odds of presence of every unit before (across) and after (up) the data, nats, coloured by group.
+
+    More than a few groups are shaded by depth, from the first (dark) to the last (light). Units that the fit does not know,
+    and protected ones, whose odds are infinite on both sides, are left out; triangles on the edges are infinite odds after the
+    data.
+
+    How to read it: on the diagonal the data said nothing; the height above it is the log Bayes factor. A cloud that splits
+    into one part above and one below has been sorted by the data. Warning signs: all points on the diagonal; all above
+    (or below) it by as much as they are apart, where the curvature or the threshold shifts every unit alike.
+
+    Raises:
+        ComparisonError: if several fits stand side by side, or there is no such group.
+    """
+    ax = axes_or_new(ax, 2.9)
+    units = units_of(comparison, group)
+    before, after = units["prior_log_odds"], units["posterior_log_odds"]
+    shown = np.isfinite(before) & ~np.isnan(after)
+    finite = shown & np.isfinite(after)
+    values = np.concatenate([before[finite], after[finite]])
+    nats = nats_scale(ax, "x", values), nats_scale(ax, "y", values)
+    ax.axhline(0, color=GREY, linewidth=0.4)
+    ax.axvline(0, color=GREY, linewidth=0.4)
+    ax.axline((0, 0), (1, 1), color=GREY, linestyle="--", linewidth=0.8) if nats[0] == "nats" else _bent_diagonal(ax, values)
+    starts = np.cumsum([0, *units.sizes])
+    colours = group_colours(len(units.groups))
+    for place, (name, colour) in enumerate(zip(units.groups, colours, strict=True)):
+        here = slice(starts[place], starts[place + 1])
+        chosen = finite[here]
+        look = {"markersize": 2.5 if len(units) <= LARGE else 1.2, "rasterized": len(units) > LARGE}
+        ax.plot(before[here][chosen], after[here][chosen], "o", color=colour, markeredgewidth=0, alpha=0.8, label=name, **look)
+        mark_infinite(ax, before[here][shown[here]], after[here][shown[here]], color=colour, markersize=3)
+    ax.set(xlabel=f"prior log odds ({nats[0]}, {units.prior_reading})", ylabel=f"posterior log odds\n({nats[1]}, {units.method})")
+    _legend(ax, units.groups)
+    return ax
+
+
+def _bent_diagonal(ax: Axes, values: np.ndarray) -> None:
+    """Equal odds: straight in the data, and bent nowhere because both axes have one scale."""
+    ends = [float(values.min()), float(values.max())]
+    ax.plot(ends, ends, color=GREY, linestyle="--", linewidth=0.8)
+
+
+def _legend(ax: Axes, names: list[str]) -> None:
+    lines = [line for line in ax.lines if not str(line.get_label()).startswith("_")]
+    labels = [short(name, 16) for name in names]
+    if len(names) > FEW_GROUPS:
+        lines, labels = [lines[0], lines[-1]], [f"first: {labels[0]}", f"last of {len(names)}: {labels[-1]}"]
+    ax.legend(lines, labels, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, markerscale=2, borderaxespad=0)
