@@ -80,7 +80,7 @@ class LowRank(Guide):
         """Independent blocks, each of low rank plus diagonal."""
         scales = [log_sd.double().exp().flatten() for log_sd in self._log_sds]
         blocks = [
-            LowRankGaussian(mean.flatten(), sd.square(), sd[:, None] * factor)
+            LowRankGaussian(mean.detach().flatten(), sd.square(), sd[:, None] * factor)
             for mean, sd, factor in zip(self._means, scales, self._factors, strict=True)
             if mean.numel()
         ]
