@@ -131,7 +131,7 @@ class Expansion:
 
     def _hessian(self) -> OutputHessian:
         if isinstance(self.likelihood, Normal):
-            return normal_hessian(float(self.likelihood.scale))
+            return normal_hessian(float(torch.as_tensor(self.likelihood.scale).detach()))
         known: dict[type[Likelihood], OutputHessian] = {
             Categorical: categorical_hessian,
             Bernoulli: bernoulli_hessian,
