@@ -1,5 +1,6 @@
 """Inference: one signature for every method."""
 
+from .curvature import mean_curvature as mean_curvature
 from .draws import Draws as Draws
 from .ensemble import fit_ensemble as fit_ensemble
 from .ensemble_fit import EnsembleFit as EnsembleFit
