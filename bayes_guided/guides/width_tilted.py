@@ -3,7 +3,7 @@
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.nn.functional import logsigmoid
+from torch.nn.functional import pad
 
 from bayes_guided.guides.hard_concrete import hard_concrete
 from bayes_guided.guides.inclusion import SPEED, START, InclusionLaw, every_subset, natural
@@ -103,12 +103,12 @@ class TiltedInclusion(InclusionLaw):
 
     def _log_joint(self, present: Float[Tensor, "units"], absent: Float[Tensor, "units"]) -> Float[Tensor, "widths"]:
         """log sum over masks of each width of exp(present . m + absent . (1 - m) + a_|m|)."""
-        counts = present.new_zeros(1)
-        for on, off in zip(present.unbind(), absent.unbind(), strict=True):
-            stay, rise = counts[1:] + off, counts[:-1] + on
-            # stay - log sigmoid(stay - rise) is their logaddexp, whose second derivative torch loses where they are far apart.
-            counts = torch.cat([counts[:1] + off, stay - logsigmoid(stay - rise), counts[-1:] + on])
-        return counts + self._width_weights()
+        added = (1 << (self.units - 1).bit_length()) - self.units  # units that are never present, up to a power of two
+        off, on = pad(absent, (0, added)), pad(present, (0, added), value=IMPOSSIBLE)
+        counts = torch.stack([off, on], dim=1)
+        while len(counts) > 1:
+            counts = _log_products(counts[0::2], counts[1::2])
+        return counts[0, : self.units + 1] + self._width_weights()
 
     def _marginals(self) -> tuple[Float[Tensor, "units"], Float[Tensor, "units"]]:
         """P(m_u = 1) and P(m_u = 0), the second not as one minus the first."""
@@ -120,3 +120,10 @@ class TiltedInclusion(InclusionLaw):
             total = self._log_joint(present, absent).logsumexp(dim=0)
             on, off = torch.autograd.grad(total, (present, absent), create_graph=keep)
         return on, off
+
+
+def _log_products(left: Float[Tensor, "pairs counts"], right: Float[Tensor, "pairs counts"]) -> Float[Tensor, "pairs sums"]:
+    """Logarithms of the products of polynomials whose coefficients have these logarithms, pair by pair."""
+    size = left.shape[1]
+    shifted = pad(right.flip(1), (size - 1, size - 1), value=IMPOSSIBLE).unfold(1, size, 1).flip(1)
+    return torch.logsumexp(left[:, None, :] + shifted, dim=2)

@@ -24,7 +24,7 @@ but biased, since a unit may be half present in the likelihood while the prior c
 gates are also drawn independently of each other.
 """
 
-_WORK = 1e9
+_WORK = 1e8
 """Multiply-accumulates per step up to which models are listed without being asked for."""
 
 

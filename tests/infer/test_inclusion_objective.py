@@ -6,8 +6,7 @@ import pytest
 import torch
 from scipy.special import expit
 from torch import nn
-from torch.distributions import Normal
-from torch.distributions import kl_divergence
+from torch.distributions import Normal, kl_divergence
 
 from bayes_guided import guidance, likelihoods, priors
 from bayes_guided.architecture import Architecture
