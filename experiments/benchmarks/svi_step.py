@@ -1,0 +1,157 @@
+"""What a mean-field SVI step costs: the ratio to a plain Adam step of the same network, in one run.
+
+    python -m experiments.benchmarks.svi_step [--threads N] [--out FILE]
+
+Each step is forward, backward, optimiser, at LeNet-300-100, batch 128, one particle. SVI trains by torch's fused Adam, so its
+ratio is to plain training by the same fused Adam; the loop form of torch's default is printed beside. Pyro's AutoNormal on the
+rows of the same prior is trained by the same fused Adam. The candidates take turns, block by block, so that a
+change of the machine's speed meets all of them; medians over the blocks.
+"""
+
+import argparse
+import json
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+
+import pyro
+import torch
+import torch.nn.functional as functional
+from pyro.infer import Trace_ELBO
+from pyro.infer.autoguide import AutoNormal, init_to_value
+from torch import nn
+from torch.utils import benchmark
+
+import bayes_guided as bg
+from bayes_guided.guides import FreeRest, MeanField, RowScale, Weights
+from bayes_guided.infer.batches import as_batches
+from bayes_guided.infer.expected_penalty import ExpectedPenalty
+from bayes_guided.infer.svi_objective import Divergence, SVIObjective
+
+BATCH, CASES = 128, 60_000
+Step = Callable[[], None]
+
+
+def plain(fused: bool) -> Callable[[nn.Module], Step]:
+    """A step of torch.optim.Adam."""
+
+    def build(net: nn.Module) -> Step:
+        inputs, targets = _batch()
+        adam = torch.optim.Adam(net.parameters(), lr=1e-3, fused=fused)
+
+        def step() -> None:
+            adam.zero_grad(set_to_none=True)
+            functional.cross_entropy(net(inputs), targets).backward()
+            adam.step()
+
+        return step
+
+    return build
+
+
+def svi(family: type[MeanField] | type[RowScale], *, local: bool) -> Callable[[nn.Module], Step]:
+    """A step of `bg.fit_svi`, one particle, with the bound of the expected norm."""
+
+    def build(net: nn.Module) -> Step:
+        inputs, targets = _batch()
+        prior = _prior(net)
+        free = FreeRest.of(prior.architecture, net)
+        rows = {name: row.detach().clone() for name, row in prior.architecture.rows(net).items()}
+        guide = family(prior.architecture, Weights(rows, free.values.clone()))
+        divergence = Divergence(guide, None, ExpectedPenalty(prior, guide), None)
+        batches = as_batches((inputs, targets), BATCH, torch.device("cpu"))
+        objective = SVIObjective(
+            net, bg.likelihoods.Categorical(), divergence, free, batches, None, lr=1e-3, particles=1, local=local
+        )
+
+        def step() -> None:
+            objective.optimizer.zero_grad(set_to_none=True)
+            objective.batch_loss(inputs, targets).loss.backward()
+            objective.optimizer.step()
+
+        return step
+
+    return build
+
+
+def auto_normal(net: nn.Module) -> Step:
+    """A step of Pyro's AutoNormal, one particle, by the same fused Adam."""
+    inputs, targets = _batch()
+    with pyro.settings.context(module_local_params=True):
+        model = bg.models.BayesianNetwork(net, _prior(net), bg.likelihoods.Categorical(), dataset_size=CASES)
+        guide = AutoNormal(model, init_loc_fn=init_to_value(values=model.initial_values()), init_scale=0.01)
+        guide(inputs, targets)
+    adam, elbo = torch.optim.Adam(guide.parameters(), lr=1e-3, fused=True), Trace_ELBO()
+
+    def step() -> None:
+        with pyro.settings.context(module_local_params=True):
+            adam.zero_grad(set_to_none=True)
+            (elbo.differentiable_loss(model, guide, inputs, targets) / CASES).backward()
+            adam.step()
+
+    return step
+
+
+CANDIDATES: dict[str, Callable[[nn.Module], Step]] = {
+    "plain Adam (fused)": plain(True),
+    "plain Adam (torch's default)": plain(False),
+    "SVI, mean field, local": svi(MeanField, local=True),
+    "SVI, one scale per row, local": svi(RowScale, local=True),
+    "SVI, mean field, weights drawn": svi(MeanField, local=False),
+    "Pyro AutoNormal": auto_normal,
+}
+
+
+def _batch() -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.randn(BATCH, 784), torch.randint(10, (BATCH,))
+
+
+def _prior(net: nn.Module) -> bg.GuidedPrior:
+    architecture = bg.Architecture.from_module(net, torch.randn(2, 784))
+    return bg.GuidedPrior(architecture, weights=bg.priors.GroupLaplace(strength=1.0), guidance=bg.guidance.linear())
+
+
+def measure(blocks: int, seconds: float) -> dict[str, dict[str, float]]:
+    """Median milliseconds per step of each candidate and its ratio to plain fused Adam, block by block in turn."""
+    torch.manual_seed(0)
+    timers = {
+        name: benchmark.Timer("step()", globals={"step": build(bg.nets.lenet300())}, num_threads=torch.get_num_threads())
+        for name, build in CANDIDATES.items()
+    }
+    times: dict[str, list[float]] = {name: [] for name in timers}
+    for _ in range(blocks):
+        for name, timer in timers.items():
+            times[name].append(timer.blocked_autorange(min_run_time=seconds).median)
+    baseline = times["plain Adam (fused)"]
+    found = {}
+    for name, values in times.items():
+        ratios = [value / base for value, base in zip(values, baseline, strict=True)]
+        found[name] = {
+            "median_ms": 1000 * statistics.median(values),
+            "ratio": statistics.median(ratios),
+            "ratio_low": min(ratios),
+            "ratio_high": max(ratios),
+        }
+    return found
+
+
+def main() -> None:
+    """Measures all candidates and prints a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--blocks", type=int, default=9)
+    parser.add_argument("--seconds", type=float, default=0.5, help="of each block")
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    rows = measure(arguments.blocks, arguments.seconds)
+    print(f"lenet300, batch {BATCH}, {arguments.threads} thread(s), {arguments.blocks} blocks")
+    for name, row in rows.items():
+        spread = f"{row['ratio_low']:.2f} to {row['ratio_high']:.2f}"
+        print(f"  {name:32s} {row['median_ms']:9.3f} ms   ratio {row['ratio']:.3f}  ({spread})")
+    if arguments.out:
+        arguments.out.write_text(json.dumps({"threads": arguments.threads, "steps": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
