@@ -1,0 +1,1 @@
+"""Every plot of the package, drawn from small stored results."""
