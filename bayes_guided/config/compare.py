@@ -1,5 +1,6 @@
 """Settings of how a run's posterior is held against its prior."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -8,15 +9,35 @@ from .settings import Positive, Settings
 
 Reading = Literal["map", "threshold", "shrinkage", "evidence", "inclusion"]
 
+TELLING = ("inclusion", "evidence", "shrinkage", "map", "threshold")
+"""Readings from the most telling on; a threshold comes last, since its tau cannot be chosen for the user."""
+
 
 class CompareSettings(Settings):
     """The arguments of `bg.compare`.
 
-    Without a `reading` it is the most telling one that the fit has; a `curvature` that is left out is measured on the training
-    data; a threshold needs its `tau`.
+    Without a `reading` it is the threshold if its `tau` is given, else the most telling one that the fit has; a `curvature`
+    that is left out is measured on the training data; a threshold needs its `tau`.
     """
 
     reading: Reading | None = None
     tau: Positive | None = None
     curvature: Positive | None = None
     draws: Annotated[int, Field(ge=2)] = 1000
+
+    def chosen(self, readings: Sequence[str]) -> str:
+        """The reading of a fit that has these."""
+        if self.reading is not None:
+            return self.reading
+        if self.tau is not None and "threshold" in readings:
+            return "threshold"
+        return next(name for name in TELLING if name in readings)
+
+    def problem(self, readings: Sequence[str]) -> str | None:
+        """Why a fit that has these readings cannot be compared so; None if it can."""
+        reading = self.chosen(readings)
+        if reading not in readings:
+            return f"'compare.reading' is {reading!r}, which this fit does not have; give one of {', '.join(readings)}"
+        if reading == "threshold" and self.tau is None:
+            return f"'compare.tau' is missing: this fit is read as a threshold (it has {', '.join(readings)})"
+        return None

@@ -110,10 +110,7 @@ def _problem(error: dict[str, Any], raw: dict[Any, Any]) -> str:
     context = error.get("ctx", {})
     match error["type"]:
         case "unknown_key":
-            return "; ".join(
-                f"unknown key '{_join(path, key)}', the nearest known one is '{_join(path, nearest(key, context['known']))}'"
-                for key in context["unknown"]
-            )
+            return "; ".join(_unknown(path, key, context) for key in context["unknown"])
         case "missing":
             return f"'{path}' is missing"
         case "union_tag_not_found":
@@ -132,6 +129,13 @@ def _problem(error: dict[str, Any], raw: dict[Any, Any]) -> str:
             return f"'{path}': {error['msg']}" if path else error["msg"]
     expectation = error["msg"].removeprefix("Input should be ").removeprefix("String should ")
     return f"'{path}' is {error['input']!r}, but should be {expectation}"
+
+
+def _unknown(path: str, key: str, context: dict[str, Any]) -> str:
+    place = context["elsewhere"].get(key)
+    if place is not None:
+        return f"'{_join(path, key)}' belongs elsewhere: write it as '{_join(path, place)}'"
+    return f"unknown key '{_join(path, key)}', the nearest known one is '{_join(path, nearest(key, context['known']))}'"
 
 
 def _quoted(text: str) -> list[str]:

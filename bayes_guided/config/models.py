@@ -1,9 +1,10 @@
 """Everything that says what a run does."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from bayes_guided import likelihoods
 from bayes_guided.architecture import Architecture
@@ -12,13 +13,14 @@ from bayes_guided.priors import GuidedPrior, SpikeAndSlabPrior
 
 from .compare import CompareSettings
 from .data import DataSettings
-from .fit import FitSettings, MAPSettings
+from .fit import EnsembleSettings, FitSettings, MAPSettings, MCMCSettings
 from .located import located_data, located_net
 from .model_prior import ModelSettings
 from .net import NetSettings
 from .prior import PriorSettings
 from .settings import Settings
 from .sizes import sizes_of_data
+from .svi import SVISettings
 
 LikelihoodName = Literal["Categorical", "Bernoulli", "Normal", "Poisson"]
 
@@ -43,6 +45,25 @@ class RunConfig(Settings):
     fit: FitSettings = MAPSettings()
     compare: CompareSettings = CompareSettings()
     baseline: bool = False
+
+    elsewhere: ClassVar[dict[str, str]] = {
+        **{
+            name: f"fit.{name}"
+            for kind in (SVISettings, EnsembleSettings, MCMCSettings, MAPSettings)
+            for name in kind.model_fields
+        },
+        **{name: f"prior.{name}" for name in PriorSettings.model_fields},
+        **{name: f"compare.{name}" for name in ("reading", "tau", "curvature")},
+    }
+
+    @model_validator(mode="after")
+    def _possible(self) -> "RunConfig":
+        models = self.models is not None
+        readings = self.fit.readings(self.prior.family, models=models)
+        problem = self.fit.contradiction(models=models) or self.compare.problem(readings)
+        if problem is not None:
+            raise PydanticCustomError("contradiction", "{problem}", {"problem": problem})
+        return self
 
     def load_data(self) -> Dataset:
         """The data set, its validation part cut off if one is wanted.

@@ -14,9 +14,6 @@ from bayes_guided.infer.curvature import mean_curvature
 
 from .saved import load_run
 
-_TELLING = ("inclusion", "evidence", "shrinkage", "map")
-"""Readings from the most telling on; a threshold is never chosen for the user, since its tau cannot be."""
-
 
 def compare_fit(fit: Fit, data: Data | None, settings: CompareSettings, *, measured: float | None = None) -> Comparison:
     """The comparison that the settings ask for.
@@ -26,7 +23,7 @@ def compare_fit(fit: Fit, data: Data | None, settings: CompareSettings, *, measu
     Raises:
         ReadingError: if the fit has no such reading, or its number is missing.
     """
-    reading = settings.reading or next(name for name in _TELLING if name in fit.readings)
+    reading = settings.chosen(fit.readings)
     curvature = settings.curvature or measured
     if curvature is None and data is not None and reading in ("map", "shrinkage", "evidence"):
         curvature = mean_curvature(fit, data)

@@ -116,7 +116,7 @@ def _fit_unguided(task: _Task, checkpoint: Path, progress: bool | None) -> Fit:
     With the budget of the fit and its refit where that is trained by gradients, else with the default budget.
     """
     fit, given = task.config.fit, task.config.fit.arguments
-    shared = {name: given[name] for name in MAPSettings.model_fields if name in given}
+    shared = {name: given[name] for name in MAPSettings.model_fields if given.get(name) is not None}
     epochs = given["epochs"] + given.get("refit_epochs", 0) if "epochs" in given else MAPSettings().epochs
     settings = MAPSettings(**{**shared, "epochs": epochs, "refit_epochs": 0}) if fit.method != "mcmc" else MAPSettings()
     ridge = priors.Normal(task.config.prior.rest)

@@ -2,14 +2,19 @@
 
 import inspect
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+import torch
 import yaml
+from pyro.infer.autoguide import AutoGuide
 
-from bayes_guided import fit_map
-from bayes_guided.config import RunConfig, load_config, parse_config, to_yaml
+from bayes_guided import fit_ensemble, fit_map, fit_mcmc, fit_svi
+from bayes_guided.architecture import Architecture
+from bayes_guided.config import NetSettings, RunConfig, SVISettings, load_config, parse_config, to_yaml
+from bayes_guided.config.svi import CONTINUOUS_ONLY, MODELS_ONLY, PyroGuide
 from bayes_guided.exceptions import ConfigError
+from bayes_guided.priors import GammaStrength
 
 MINIMAL: dict[str, Any] = {
     "net": {"name": "mlp", "settings": {"hidden": [8]}},
@@ -28,10 +33,95 @@ def refusal(*overrides: str, **changes: Any) -> str:
     return str(caught.value)
 
 
-def test_defaults_are_those_of_fit_map() -> None:
-    defaults = inspect.signature(fit_map).parameters
-    for name, value in parse().fit.arguments.items():
-        assert value == defaults[name].default, name
+FUNCTIONS = {"map": fit_map, "svi": fit_svi, "ensemble": fit_ensemble, "mcmc": fit_mcmc}
+OF_THE_RUN = {"net", "prior", "data", "likelihood", "validation", "seed", "device", "checkpoint", "progress"}
+"""What the run gives to every fit."""
+MODELS: dict[str, Any] = {"kind": "independent", "strength": 1.0}
+
+
+@pytest.mark.parametrize("method", FUNCTIONS)
+def test_options_and_defaults_are_those_of_the_function(method: str) -> None:
+    parameters = inspect.signature(FUNCTIONS[method]).parameters
+    arguments = parse(fit={"method": method}, compare={"tau": 1.0}).fit.arguments
+    # By seconds only: how many steps are half a minute's work, nobody knows beforehand.
+    assert set(arguments) == set(parameters) - OF_THE_RUN - {"checkpoint_steps"}
+    for name, value in arguments.items():
+        assert value == parameters[name].default, name
+
+
+def test_map_is_the_method_if_none_is_named() -> None:
+    assert parse(fit={"epochs": 3}).fit == parse(fit={"method": "map", "epochs": 3}).fit
+
+
+def test_names_and_mappings_become_what_fit_svi_takes() -> None:
+    arguments = parse(fit={"method": "svi", "strength": {"shape": 2, "rate": 4.0}}).fit.arguments
+    assert arguments["strength"] == GammaStrength(2.0, 4.0)
+    for name in get_args(PyroGuide):
+        guide = parse(fit={"method": "svi", "guide": name}, compare={"tau": 1.0}).fit.arguments["guide"]
+        assert issubclass(guide, AutoGuide)
+        assert guide.__name__ == name
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"method": "svi"}, ["'method' belongs elsewhere", "'fit.method'"]),
+        ({"epochs": 3}, ["'fit.epochs'"]),
+        ({"family": "Laplace"}, ["'prior.family'"]),
+        ({"tau": 3}, ["'compare.tau'"]),
+        ({"fit": {"method": "sv"}}, ["'fit.method' is 'sv'", "'svi'", "ensemble"]),
+        ({"fit": {"method": "mcmc", "epochs": 3}}, ["unknown key 'fit.epochs'"]),
+        ({"fit": {"method": "svi", "rnk": 3}}, ["'fit.rnk'", "'fit.rank'"]),
+        ({"fit": {"method": "svi", "rank": 0}}, ["'fit.rank' is 0", "greater"]),
+        ({"fit": {"method": "svi", "norm": "exct"}}, ["'fit.norm' is 'exct'", "'exact'"]),
+        ({"fit": {"method": "svi", "guide": "fulll"}}, ["'fit.guide' is 'fulll'"]),
+        ({"fit": {"method": "svi", "strength": {"shape": 1}}}, ["'fit.strength.rate' is missing"]),
+        ({"fit": {"method": "svi", "strength": 2}}, ["'fit.strength' is 2", "mapping"]),
+        ({"fit": {"method": "ensemble", "vary": "seeds"}}, ["'fit.vary' is 'seeds'", "'seed'", "bootstrap"]),
+        ({"fit": {"method": "ensemble", "members": 1}}, ["'fit.members' is 1"]),
+        ({"fit": {"method": "mcmc", "target_accept": 1}}, ["'fit.target_accept' is 1", "less than 1"]),
+        ({"fit": {"method": "map"}, "models": MODELS}, ["'models'", "'fit.method'", "svi", "mcmc"]),
+        ({"fit": {"method": "ensemble"}, "models": MODELS}, ["'models'", "'fit.method'"]),
+        ({"fit": {"method": "svi", "guide": "full"}, "models": MODELS}, ["'fit.guide' is 'full'", "guided_l0"]),
+        ({"fit": {"method": "svi", "guide": "structured"}}, ["'fit.guide' is 'structured'", "mean_field", "AutoNormal"]),
+        (
+            {"fit": {"method": "svi", "guide": "AutoNormal", "strength": {"shape": 1, "rate": 1}}},
+            ["'fit.strength'", "'fit.guide'"],
+        ),
+        ({"fit": {"method": "mcmc"}, "compare": {"reading": "evidence"}}, ["'compare.reading' is 'evidence'", "threshold"]),
+        ({"fit": {"method": "map"}, "compare": {"reading": "inclusion"}}, ["'compare.reading' is 'inclusion'", "map"]),
+        ({"fit": {"method": "svi"}, "compare": {"reading": "threshold"}}, ["'compare.tau' is missing"]),
+        ({"fit": {"method": "mcmc"}, "prior": {"strength": 1, "family": "Normal"}}, ["'compare.tau' is missing"]),
+    ],
+)
+def test_what_a_method_cannot_do_is_refused_before_it_starts(changes: dict[str, Any], expected: list[str]) -> None:
+    message = refusal(**changes)
+    assert all(part in message for part in expected), message
+
+
+@pytest.mark.parametrize(("names", "models"), [(CONTINUOUS_ONLY, MODELS), (MODELS_ONLY, None)])
+def test_options_of_the_other_kind_of_prior_are_refused(names: tuple[str, ...], models: dict[str, Any] | None) -> None:
+    """And those that fit_svi refuses are these: on either side, one that it accepts would be refused here for nothing."""
+    others: dict[str, Any] = {
+        "rank": 3,
+        "norm": "exact",
+        "reparameterisation": "weights",
+        "strength": {"shape": 1.0, "rate": 1.0},
+        "kept_draws": 5,
+        "gradient": "widths",
+        "restarts": 2,
+        "allow_empty": True,
+    }
+    for name in names:
+        fit = {"method": "svi", name: others[name]}
+        assert f"'fit.{name}' has no meaning" in refusal(fit=fit, models=models)
+        settings = SVISettings(**fit)
+        parse(fit=fit, models=MODELS if models is None else None)
+        net = NetSettings(name="mlp", settings={"inputs": 3, "hidden": [4], "outputs": 2}).build()
+        architecture = Architecture.from_module(net, torch.zeros(2, 3))
+        config = parse(models=models, fit={"method": "svi"})
+        with pytest.raises(ConfigError, match=name):
+            settings.fit(net, config.build_prior(architecture), (torch.zeros(4, 3), torch.zeros(4, dtype=torch.int64)))
 
 
 @pytest.mark.parametrize(
