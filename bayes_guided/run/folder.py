@@ -54,6 +54,11 @@ class RunFolder:
         return self.path / "figures"
 
     @property
+    def report(self) -> Path:
+        """The page on the run, which `report` writes after the run is finished."""
+        return self.path / "report.html"
+
+    @property
     def finished(self) -> bool:
         """Whether the run came to its end."""
         return self.metrics.exists()

@@ -1,0 +1,42 @@
+"""How a run was made, and how its reduced network is had back."""
+
+from bayes_guided.config import to_yaml
+
+from .found import Table
+from .numbers import NONE, number
+from .reported_run import ReportedRun
+
+
+def provenance(run: ReportedRun) -> Table:
+    """Method, seed, budget, time, memory and versions."""
+    metrics = run.metrics
+    rows = [
+        ["folder", str(run.path)],
+        ["method", metrics.method],
+        ["seed", str(metrics.seed)],
+        ["device", run.config.device],
+        ["epochs", f"{metrics.epochs:,}" + (f" and {metrics.refit_epochs:,} of refitting" if metrics.refit_epochs else "")],
+        ["seconds of fit and refit", number(metrics.seconds, 3)],
+        ["seconds of the unguided fit", NONE if metrics.seconds_unguided is None else number(metrics.seconds_unguided, 3)],
+        ["seconds in all", number(metrics.seconds_total, 3)],
+        ["peak memory (MiB)", number(round(metrics.peak_memory_mb))],
+        *([name, version] for name, version in metrics.versions.items()),
+    ]
+    return Table("How it was run.", ["", ""], rows)
+
+
+def settings_text(run: ReportedRun) -> str:
+    """The run's whole configuration as YAML, from which it can be run again."""
+    return to_yaml(run.config)
+
+
+def handover(run: ReportedRun) -> str:
+    """Python that loads the reduced network."""
+    return (
+        "from bayes_guided.architecture import load_reduced\n"
+        "from bayes_guided.config import load_config\n"
+        "\n"
+        f"folder = {str(run.path)!r}\n"
+        'full = load_config(f"{folder}/config.yaml").net.build()  # the full-size network; its weights do not matter\n'
+        'small = load_reduced(f"{folder}/reduced", full)  # a torch.nn.Module\n'
+    )
