@@ -1,13 +1,16 @@
 """What a reader has to know before believing a number."""
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from bayes_guided.infer import MCMCFit
 
 from .reported_run import ReportedRun
+
+Said = TypeVar("Said", bound=Hashable)
 
 NEAR_ONE = 0.99
 """Mean survival of a group from which both sides say nothing about models."""
@@ -31,7 +34,16 @@ def cautions(run: ReportedRun) -> list[Caution]:
 
 def notes(run: ReportedRun) -> list[str]:
     """What is missing or estimated in the comparison, and why, a sentence each."""
-    return [_sentence(note) for notes in run.comparison.notes.values() for note in notes]
+    return [_sentence(note) for found in run.comparison.notes.values() for note in found]
+
+
+def shared(found: Mapping[str, Sequence[Said]]) -> list[tuple[Said, str]]:
+    """What is said of several runs, by their names, each once; beside it the names of those it holds for, "" for all."""
+    holders: dict[Said, list[str]] = {}
+    for name, said in found.items():
+        for one in said:
+            holders.setdefault(one, []).append(name)
+    return [(one, "" if len(names) == len(found) else ", ".join(names)) for one, names in holders.items()]
 
 
 def _collapsed(run: ReportedRun) -> Iterator[Caution]:
@@ -66,8 +78,8 @@ def _mean_field(run: ReportedRun) -> Iterator[Caution]:
         yield Caution(
             "Mean-field evidence",
             "The posterior has no correlation between weights. Its Bayes factors, and survivals read as evidence, can be "
-            "wrong by many nats where weights are correlated, in either direction (P19). Use a full or low-rank posterior, or a "
-            "Laplace approximation, before a unit's fate hangs on it.",
+            "wrong by many nats where weights are correlated, in either direction (P19). Use a full or low-rank posterior, "
+            "or a Laplace approximation, before a unit's fate hangs on it.",
             grave=True,
         )
 

@@ -65,8 +65,8 @@ def inline_svg(figure: Figure, prefix: str, label: str) -> Markup:
     body = re.sub(r"url\(#", f"url(#{prefix}-", body)
     width, height = figure.get_size_inches() * 72
     size = round(float(figure.get_size_inches()[0]) * _PIXELS_PER_INCH)
-    opening = f'<svg viewBox="0 0 {width:g} {height:g}" style="width:{size}px" focusable="false" '
-        f'role="img" aria-label="{escape(label)}">'
+    role = f'role="img" aria-label="{escape(label)}" focusable="false"'
+    opening = f'<svg viewBox="0 0 {width:g} {height:g}" style="width:{size}px" {role}>'
     body = _COORDINATES.sub(lambda found: _DECIMALS.sub(r"\1", found[0]), re.sub(r"<svg[^>]*>", "", body, count=1))
     return Markup(opening + re.sub(r"\s*\n\s*", "\n", body))
 
