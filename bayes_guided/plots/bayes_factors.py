@@ -6,11 +6,15 @@ from matplotlib.axes import Axes
 from bayes_guided.comparison import Comparison
 
 from .scales import mark_infinite, nats_scale
+from .side_panel import side_panel
 from .style import BLUE, GREY, ORANGE, axes_or_new, styled
 from .units import LARGE, along_units, units_of
 
 GRADES = {"bare mention": 1.0, "positive": 3.0, "strong": 5.0}
 """Upper ends of the grades of evidence in nats; beyond is "very strong". Kass and Raftery give 2, 6 and 10 for 2 ln B."""
+
+_SIDE = 0.28
+"""Part of the width for the sorted factors."""
 
 
 @styled
@@ -38,21 +42,23 @@ def bayes_factors(comparison: Comparison, group: str | None = None, *, ax: Axes 
     known = ~np.isnan(factors)
     places, factors = places[known], factors[known]
     unit = nats_scale(ax, "y", factors)
-    side = ax.inset_axes((1.06, 0, 0.34, 1), sharey=ax)
+    along_units(ax, units)
+    side = side_panel(ax, _SIDE)
+    side.sharey(ax)
     look = {"markersize": 2 if len(units) <= LARGE else 1, "rasterized": len(units) > LARGE}
     ordered = np.sort(factors)[::-1]
+    _bands(ax)  # they run on behind the sorted ones
     for panel, where, values in ((ax, places, factors), (side, np.arange(len(ordered)), ordered)):
-        _bands(panel)
         for colour, chosen in ((BLUE, values >= 0), (ORANGE, values < 0)):
             finite = chosen & np.isfinite(values)
             panel.plot(where[finite], values[finite], "o", color=colour, markeredgewidth=0, **look)
         mark_infinite(panel, where, values, color="black", markersize=3)
-    along_units(ax, units)
     ax.set_ylabel(f"log Bayes factor\n({unit})")
     ax.set_title(f"{units.title} ({units.reading}, {units.method})")
     side.set(xlim=(-0.5, max(len(ordered), 1) - 0.5), xlabel="rank", xticks=[])
-    side.set_title("sorted")
+    side.annotate("sorted", (1, 1), (-2, -2), "axes fraction", "offset points", ha="right", va="top", fontsize=7)
     side.tick_params(labelleft=False)
+    side.patch.set_visible(False)
     if not len(factors):
         ax.text(0.5, 0.8, "no Bayes factors", transform=ax.transAxes, ha="center")
     return ax

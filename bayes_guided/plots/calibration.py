@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 
 from bayes_guided.analysis.sbc import LARGEST_Z, CalibrationTable
 
+from .side_panel import side_panel
 from .style import BLUE, GREY, ORANGE, axes_or_new, short, styled
 
 
@@ -25,14 +26,14 @@ def calibration(table: CalibrationTable, *, ax: Axes | None = None) -> Axes:
     """
     ax = axes_or_new(ax, 2.2)
     band = table.rank_band
-    line = np.array([0.0, 1.0])
-    ax.fill_between(line, line - band, line + band, color=GREY, alpha=0.25, linewidth=0)
+    line = np.array([0.0, band, 1 - band, 1.0])
+    ax.fill_between(line, (line - band).clip(0), (line + band).clip(max=1), color=GREY, alpha=0.25, linewidth=0)
     ax.plot(line, line, color=GREY, linewidth=0.6)
     ax.ecdf(table.ranks.numpy(), color=BLUE)
-    ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="rank of the true width (fraction)", ylabel="data sets below\n(fraction)")
+    ax.set(xlim=(0, 1), xticks=(0, 0.5, 1), ylim=(0, 1), xlabel="rank of true width (fraction)", ylabel="data sets below\n(fraction)")
     verdict = "passed" if table.passed else "not passed"
     ax.set_title(f"{short(table.name, 24)}: {verdict}, {table.data_sets:,} data sets\nKS p = {table.ks_p:.2g}")
-    _draw_z(ax.inset_axes((1.32, 0, 0.35, 1)), table)
+    _draw_z(side_panel(ax, 0.3, gap=0.22), table)
     return ax
 
 

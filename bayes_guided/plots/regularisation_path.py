@@ -43,7 +43,7 @@ def regularisation_path(
     ax.set(xscale="log", xlabel=r"strength $\lambda$ (no unit)")
     if quantity != "evidence":
         ax.set_ylim(bottom=0)
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0)
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0)
     return ax
 
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from .style import BLUE, GREY, LIGHT
@@ -12,11 +11,13 @@ def guidance_strip(strip: Axes, guidance: NDArray[np.generic]) -> None:
     """Guidance coefficients as steps."""
     edges = np.arange(len(guidance) + 1) - 0.5
     strip.stairs(guidance, edges, fill=True, color=GREY, linewidth=0)
-    strip.set(ylim=(0, float(guidance.max()) or 1.0), ylabel="$g_u$")
-    strip.yaxis.set_major_locator(MaxNLocator(2))
+    top = float(guidance.max()) or 1.0
+    # The label stands in the upper left corner, which rising guidance leaves free; other guidance stays below it.
+    is_rising = bool(guidance[: -(-len(guidance) // 2)].max() <= top / 2)
+    strip.set(ylim=(0, top if is_rising else 1.8 * top), ylabel="$g_u$")
+    strip.set_yticks([0, top], ["0", f"{top:.2g}"])
     strip.tick_params(bottom=False, labelbottom=False)
     strip.spines["bottom"].set_visible(False)
-    # Inside the strip's upper left corner, which rising guidance leaves free.
     strip.annotate("guidance (no unit)", (0, 1), (3, 1), "axes fraction", "offset points", va="top", fontsize=7)
 
 

@@ -57,11 +57,13 @@ def _draw_posterior(ax: Axes, units: Units) -> None:
     lower, upper = units["posterior_lower"], units["posterior_upper"]
     if not np.isnan(lower).all():
         label = f"{100 * units.dataset.attrs['level']:g} %"
-        band = ax.fill_between(range(len(units)), lower, upper, color=POSTERIOR, alpha=0.25, linewidth=0, label=label)
+        band = ax.fill_between(range(len(units)), lower, upper, color=POSTERIOR, alpha=0.25, linewidth=0, label=label, step="mid")
         band.set_rasterized(len(units) > LARGE)
 
 
 def _draw_line(ax: Axes, units: Units, variable: str, colour: str, label: str) -> None:
     # A single unit has no line.
     marker = "o" if len(units) == 1 else None
-    ax.plot(units[variable], color=colour, label=label, marker=marker, rasterized=len(units) > LARGE)
+    # Neighbouring units may well go opposite ways: a posterior has steps where a prior has a curve.
+    drawstyle = "steps-mid" if variable == "posterior_survival" else "default"
+    ax.plot(units[variable], color=colour, label=label, marker=marker, drawstyle=drawstyle, rasterized=len(units) > LARGE)

@@ -44,6 +44,7 @@ def width_law(comparison: Comparison, group: str | None = None, *, ax: Axes | No
         ax.set(yscale="log", ylim=(_FAR * min(tops), 30 * max(tops)))
     else:
         ax.set_ylim(0, 1.45 * max(tops))
+        ax.set_yticks([tick for tick in MaxNLocator(4).tick_values(0, max(tops)) if tick <= 1.1 * max(tops)])
     ax.axvline(model, ymax=0.75, color="black", linestyle=":", label=f"model: {model}")
     ax.set(xlim=(edges[0], edges[-1]), ylabel=f"probability\n({units.prior_reading})")
     ax.set_xlabel(f"units present, of {len(units):,} (count)")

@@ -59,7 +59,7 @@ def occam(settings: Settings, seed: int) -> dict[str, OccamCurve]:
     targets = torch.tensor(clean + settings["noise"] * rng.normal(size=len(x)))
     net, architecture = gated(inputs)
     (group,) = (group.name for group in architecture.groups)
-    costs = {group: torch.linspace(0.2, settings["penalty"] * 4, settings["degree"], dtype=torch.float64)}
+    costs = {group: torch.linspace(-settings["cost"], settings["cost"], settings["degree"], dtype=torch.float64)}
     models = IndependentInclusion(architecture, costs)
     nested = [architecture.sub_architecture({group: torch.arange(settings["degree"]) < k}) for k in range(1, settings["degree"] + 1)]
     likely = [sub for sub, _ in models.most_probable(60)]
