@@ -134,6 +134,18 @@ class DataFileError(BayesGuidedError, ValueError):
     """A data file that is missing, damaged or of another format."""
 
 
+class ChecksumError(DataFileError):
+    """A file under the name of a public data set whose content is not that data set's."""
+
+
+class SplitIndexError(BayesGuidedError, ValueError):
+    """A standard split that the data set does not have, or whose rows are not those of its table."""
+
+
+class DownloadError(BayesGuidedError, ConnectionError):
+    """A data set that could not be fetched over the network."""
+
+
 class DivergedError(BayesGuidedError, RuntimeError):
     """The loss became NaN or infinite during a fit; the last good checkpoint stays."""
 

@@ -78,4 +78,16 @@ class NPZ(_Source):
         return datasets.load_npz(self.path, test_fraction=self.test_fraction, seed=self.seed)
 
 
-DataSettings = Annotated[Digits | IDX | CSV | NPZ, Field(discriminator="kind")]
+class UCI(_Source):
+    """A folder with a UCI regression set and its standard splits; `split` counts from 0."""
+
+    kind: Literal["uci"]
+    folder: DataPath
+    split: Annotated[int, Field(ge=0)] = 0
+
+    def load(self) -> Dataset:
+        """The data set, split as the standard says."""
+        return datasets.load_uci(self.folder, split=self.split)
+
+
+DataSettings = Annotated[Digits | IDX | CSV | NPZ | UCI, Field(discriminator="kind")]

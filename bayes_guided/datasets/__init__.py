@@ -8,3 +8,5 @@ from .folder import data_folder as data_folder
 from .idx import load_idx as load_idx
 from .npz import load_npz as load_npz
 from .split import split_rows as split_rows
+from .uci import load_uci as load_uci
+from .uci import uci_splits as uci_splits

@@ -5,15 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float64
 from torch import Tensor
 
 from bayes_guided.exceptions import ConfigError, DataFileError
 
 from .csv_table import NumericTable, describe_column, read_numeric_table
 from .dataset import Dataset
-from .scaling import column_scales
 from .split import split_rows
+from .tabular import classification, regression
 
 
 def load_csv(
@@ -47,39 +46,10 @@ def load_csv(
     if features.shape[1] == 0:
         raise DataFileError(f"{path}: has one column, so no feature besides the target; is the delimiter {delimiter!r}?")
     if task == "classification":
-        return _classification(path, features, _labels(table, column, path), test_fraction, seed)
-    return _regression(path, features, targets, test_fraction, seed)
-
-
-def _classification(
-    path: Path, features: Float64[np.ndarray, "samples features"], labels: Tensor, test_fraction: float, seed: int
-) -> Dataset:
-    train, test = split_rows(labels, test_fraction, seed)
-    x = _standardised(features, train)
-    num_classes = int(labels.max()) + 1
-    return Dataset(x[train], labels[train], x[test], labels[test], name=path.stem, num_classes=num_classes)
-
-
-def _regression(
-    path: Path,
-    features: Float64[np.ndarray, "samples features"],
-    targets: Float64[np.ndarray, " samples"],
-    test_fraction: float,
-    seed: int,
-) -> Dataset:
-    train, test = split_rows(torch.from_numpy(targets), test_fraction, seed)
-    x = _standardised(features, train)
-    train_targets = targets[train.numpy()]
-    if np.ptp(train_targets) == 0:
-        raise DataFileError(f"{path}: the target is {train_targets[0]:g} in every training row; choose another column.")
-    mean, std = float(train_targets.mean()), float(train_targets.std())
-    y = torch.as_tensor((targets - mean) / std, dtype=torch.float32)
-    return Dataset(x[train], y[train], x[test], y[test], name=path.stem, num_classes=None, target_mean=mean, target_std=std)
-
-
-def _standardised(features: Float64[np.ndarray, "samples features"], train: Tensor) -> Tensor:
-    mean, std = column_scales(features[train.numpy()])
-    return torch.as_tensor((features - mean) / std, dtype=torch.float32)
+        labels = _labels(table, column, path)
+        return classification(features, labels, split_rows(labels, test_fraction, seed), name=path.stem)
+    split = split_rows(torch.from_numpy(targets), test_fraction, seed)
+    return regression(features, targets, split, name=path.stem, source=path)
 
 
 def _labels(table: NumericTable, column: int, path: Path) -> Tensor:

@@ -1,4 +1,4 @@
-"""A CSV file as a table of finite numbers, every refusal naming the column and the line."""
+"""A text file as a table of finite numbers, every refusal naming the column and the line."""
 
 import csv
 import math
@@ -20,8 +20,10 @@ class NumericTable:
     lines: tuple[int, ...]
 
 
-def read_numeric_table(path: Path, delimiter: str = ",") -> NumericTable:
+def read_numeric_table(path: Path, delimiter: str | None = ",") -> NumericTable:
     """The table in `path`. Its first line is a header if no cell of it is a number; blank lines are skipped.
+
+    Without a delimiter any run of white space separates two cells.
 
     Raises:
         DataFileError: if the file cannot be read, has no data rows, rows of unequal length, or a cell that is not
@@ -48,15 +50,17 @@ def describe_column(column: int, names: tuple[str, ...] | None) -> str:
     return f"column {column + 1}" if names is None else f"column {column + 1} ({names[column]!r})"
 
 
-def _read_records(path: Path, delimiter: str) -> list[tuple[int, list[str]]]:
+def _read_records(path: Path, delimiter: str | None) -> list[tuple[int, list[str]]]:
     """Each non-blank record with the line of the file that it ends on."""
     try:
         # utf-8-sig: spreadsheets put a byte-order mark before the first name.
         with path.open(newline="", encoding="utf-8-sig") as file:
+            if delimiter is None:
+                return [(number, cells) for number, line in enumerate(file, start=1) if (cells := line.split())]
             reader = csv.reader(file, delimiter=delimiter, strict=True)
             return [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataFileError(f"{path}: cannot be read as a CSV file in UTF-8 ({error}).") from error
+        raise DataFileError(f"{path}: cannot be read as a table in UTF-8 ({error}).") from error
 
 
 def _is_number(cell: str) -> bool:

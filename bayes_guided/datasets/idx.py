@@ -18,6 +18,7 @@ from torch import Tensor
 
 from bayes_guided.exceptions import DataError, DataFileError
 
+from .checksums import check_known
 from .dataset import Dataset
 from .scaling import standardise_images
 
@@ -33,6 +34,7 @@ def load_idx(folder: str | Path, *, flat: bool = True) -> Dataset:
     Raises:
         DataFileError: if a file is missing, damaged, truncated or of another kind, or if two files do not belong
             together.
+        ChecksumError: if a folder of the name mnist or fashion-mnist holds other images or labels.
     """
     folder = Path(folder)
     train_images, train_labels = _read_part(folder, "train")
@@ -80,11 +82,11 @@ def _find(folder: Path, name: str) -> Path:
 
 
 def _read(path: Path, dimensions: int) -> UInt8[np.ndarray, "..."]:
-    """The values of one file, checked against its header to the byte."""
+    """The values of one file, checked against its header to the byte and, if it is a known file, its digest."""
     opener = gzip.open if path.suffix == ".gz" else open
     try:
         with opener(path, "rb") as file:
-            shape = _read_shape(file, path, dimensions)
+            header, shape = _read_header(file, path, dimensions)
             size = math.prod(shape)
             # One byte beyond the end shows a file that is too long without reading all of it.
             values = _read_at_most(file, size + 1)
@@ -94,6 +96,7 @@ def _read(path: Path, dimensions: int) -> UInt8[np.ndarray, "..."]:
         raise DataFileError(f"{path}: truncated, {len(values)} of {size} bytes after the header; fetch the file again.")
     if len(values) > size:
         raise DataFileError(f"{path}: longer than its header says ({size} bytes); fetch the file again.")
+    check_known(path, header + values)
     return np.frombuffer(values, dtype=np.uint8).reshape(shape)
 
 
@@ -105,17 +108,18 @@ def _read_at_most(file: io.BufferedIOBase, limit: int) -> bytearray:
     return content
 
 
-def _read_shape(file: io.BufferedIOBase, path: Path, dimensions: int) -> tuple[int, ...]:
+def _read_header(file: io.BufferedIOBase, path: Path, dimensions: int) -> tuple[bytes, tuple[int, ...]]:
+    """The header's bytes, and the shape it gives."""
     magic, expected = file.read(4), bytes([0, 0, _UNSIGNED_BYTE, dimensions])
     if magic != expected:
         raise DataFileError(
             f"{path}: starts with 0x{magic.hex()}, but an IDX file of unsigned bytes in {dimensions} dimension(s) with "
             f"0x{expected.hex()}; the file is damaged or of another kind."
         )
-    header = file.read(4 * dimensions)
-    if len(header) < 4 * dimensions:
+    sizes = file.read(4 * dimensions)
+    if len(sizes) < 4 * dimensions:
         raise DataFileError(f"{path}: truncated inside its header; fetch the file again.")
-    shape = struct.unpack(f">{dimensions}I", header)
+    shape = struct.unpack(f">{dimensions}I", sizes)
     if 0 in shape:
         raise DataFileError(f"{path}: empty, its header says {shape}; fetch the file again.")
-    return shape
+    return magic + sizes, shape

@@ -88,7 +88,7 @@ def test_another_delimiter_byte_order_mark_blank_lines_and_quotes(tmp_path):
         ("", "has no data rows"),
         ("a,b\n", "has no data rows"),
         ("1\n2\n3\n", "has one column.*delimiter"),
-        ('1,2\n"3,4\n', "cannot be read as a CSV file"),
+        ('1,2\n"3,4\n', "cannot be read as a table"),
         ("1,2\n3,2\n5,2\n6,2\n7,2\n", "the target is 2 in every training row"),
     ],
 )
