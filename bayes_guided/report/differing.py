@@ -5,9 +5,9 @@ from typing import Any
 
 from bayes_guided.config import RunConfig
 
-from .found import Table
 from .numbers import NONE
 from .reported_run import ReportedRun
+from .tables import Table
 
 _STRENGTHS = ("prior.strength", "models.strength")
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .differing import strengths_apart
+from .headline import best_error
 from .numbers import error, number
 from .reported_run import ReportedRun
 
@@ -74,7 +75,7 @@ def path_of(runs: Sequence[ReportedRun]) -> Path | None:
 
 def _said(run: ReportedRun, strength: float) -> str:
     metrics = run.metrics
-    best = metrics.test_error_reduced if metrics.test_error_refit is None else metrics.test_error_refit
+    best = best_error(metrics)
     return (
         f"strength {number(strength)} ({run.name}): {metrics.units_after:,} of {metrics.units_before:,} units left, test "
         f"{metrics.error_name} {error(metrics.error_name, best)}"

@@ -2,9 +2,9 @@
 
 from bayes_guided.config import to_yaml
 
-from .found import Table
 from .numbers import NONE, number
 from .reported_run import ReportedRun
+from .tables import Table
 
 
 def provenance(run: ReportedRun) -> Table:

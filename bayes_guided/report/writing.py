@@ -17,12 +17,13 @@ from bayes_guided.run.folder import RunFolder
 
 from . import path_chart
 from .asked import asked
-from .cautions import Caution, cautions, notes
+from .cautions import cautions, notes, shared
 from .differing import settings_table
 from .figures import Picture, pictures
-from .found import Card, Table, cards, group_table, run_table, summary
+from .headline import Card, cards, summary
 from .provenance import handover, provenance, settings_text
 from .reported_run import ReportedRun, read_reported
+from .tables import Table, group_table, run_table
 from .unit_data import page_data
 
 
@@ -35,8 +36,6 @@ class _Shown:
     asked: Sequence[Markup]
     cards: Sequence[Card]
     groups: Table
-    cautions: Sequence[Caution]
-    notes: Sequence[str]
     pictures: Sequence[Picture]
     provenance: Table
     settings: str
@@ -47,7 +46,7 @@ class _Shown:
 def write_report(folders: Sequence[str | Path], out: str | Path | None = None, *, force: bool = False) -> Path:
     """Writes the report of one finished run, or of several side by side, and returns its file.
 
-    Without `out` that is `report.html`, in the folder of a single run, else in the working folder. The file is whole or absent.
+    Without `out` that is `report.html`, in the folder of a single run, else in the working folder.
 
     Raises:
         OutputExistsError: if the file exists, unless `force`; it stays as it is.
@@ -76,6 +75,8 @@ def html_report(runs: Sequence[ReportedRun]) -> str:
         "title": " and ".join(run.name for run in runs) if len(runs) < 3 else f"{len(runs)} runs",
         "runs": [_shown(run, f"r{place}") for place, run in enumerate(runs)],
         "several": several,
+        "cautions": sorted(shared({run.name: cautions(run) for run in runs}), key=lambda found: not found[0].grave),
+        "notes": shared({run.name: notes(run) for run in runs}),
         "compared": None if beside is None else run_table(runs, beside),
         "differing": settings_table(runs) if several else None,
         "path": path,
@@ -99,8 +100,6 @@ def _shown(run: ReportedRun, prefix: str) -> _Shown:
         asked=asked(run),
         cards=cards(run),
         groups=group_table(run.comparison),
-        cautions=cautions(run),
-        notes=notes(run),
         pictures=list(pictures(run, prefix)),
         provenance=provenance(run),
         settings=settings_text(run),
