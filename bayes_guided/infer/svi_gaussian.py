@@ -46,7 +46,7 @@ def fit_gaussian(session: Session, prior: GuidedPrior, settings: GaussianSetting
     """
     objective = _objective(session, prior, settings, plan)
     history = session.train(objective, plan, label="SVI")
-    objective.write_means()
+    objective.finish()
     net, divergence = session.net.eval(), objective.divergence
     elbo = estimate_elbo(
         net, session.likelihood, divergence, objective.free, session.batches, settings.elbo_draws, session.seed

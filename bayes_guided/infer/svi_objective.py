@@ -106,6 +106,7 @@ class SVIObjective(Objective):
         self.module = nn.ModuleDict(parts if self.noise is None else parts | {"noise": self.noise}).train()
         if self.local is not None:
             self.local.net.train()
+        self._share_memory()
         learned = [*self.guide.parameters(), *([] if self.noise is None else self.noise.parameters())]
         settings = {"params": learned, "strength_scale": 1.0}
         self.optimizer = torch.optim.Adam([settings], lr=lr, fused=True)
@@ -136,10 +137,33 @@ class SVIObjective(Objective):
     @torch.no_grad()
     def write_means(self) -> None:
         """Puts the posterior means into the network and the likelihood."""
-        means = self.free.whole(self.guide.means)
-        self.architecture.write_rows(self.network, means.rows, means.rest)
+        parameters = dict(self.network.named_parameters())
+        for name, mean in self._mean_parameters().items():
+            if parameters[name].data_ptr() != mean.data_ptr():
+                parameters[name].copy_(mean)
         if self.noise is not None:
             next(self.likelihood.parameters()).copy_(self.noise.mean)
+
+    def finish(self) -> None:
+        """Ends the training: the network gets the posterior means in memory of its own, the optimiser's is let go."""
+        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.state.clear()
+        self.write_means()
+        for parameter in self.network.parameters():
+            parameter.data = parameter.detach().clone(memory_format=torch.contiguous_format)
+
+    @torch.no_grad()
+    def _mean_parameters(self) -> dict[str, Tensor]:
+        means = self.free.whole(self.guide.means)
+        return self.architecture.parameters(means.rows, means.rest)
+
+    def _share_memory(self) -> None:
+        """Lets the network's weights be views of the means: a network of their own would be unused memory."""
+        parameters = dict(self.network.named_parameters())
+        owned = {mean.untyped_storage().data_ptr() for mean in self.guide.parameters()}
+        for name, mean in self._mean_parameters().items():
+            if parameters[name].requires_grad and mean.untyped_storage().data_ptr() in owned:
+                parameters[name].data = mean.detach()
 
     def _outputs(self, moments: Moments, inputs: Tensor) -> list[Tensor]:
         """The network's outputs for each particle."""

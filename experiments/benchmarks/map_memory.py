@@ -15,7 +15,7 @@ import multiprocessing
 import resource
 import statistics
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -93,7 +93,8 @@ def _prior(net: nn.Module, case: Case) -> bg.GuidedPrior:
     return bg.GuidedPrior(architecture, weights=bg.priors.GroupLaplace(strength=1.0), guidance=bg.guidance.linear())
 
 
-CANDIDATES = {"plain Adam": plain_adam, "guided (same loop)": guided, "guided (bg.fit_map)": fit_map}
+Candidate = Callable[[Case, tuple[Tensor, Tensor]], None]
+CANDIDATES: dict[str, Candidate] = {"plain Adam": plain_adam, "guided (same loop)": guided, "guided (bg.fit_map)": fit_map}
 
 
 @dataclass(frozen=True)
@@ -106,12 +107,12 @@ class Memory:
     ratio: float
 
 
-def measure(case: str, repeats: int) -> dict[str, Memory]:
-    """Peak memory of each candidate."""
-    peaks: dict[str, list[float]] = {name: [] for name in CANDIDATES}
+def measure(case: str, repeats: int, candidates: Mapping[str, Candidate] = CANDIDATES) -> dict[str, Memory]:
+    """Peak memory of each candidate; "plain Adam" is the first."""
+    peaks: dict[str, list[float]] = {name: [] for name in candidates}
     for _ in range(repeats):
         for name, values in peaks.items():
-            values.append(_in_fresh_process(case, name))
+            values.append(_in_fresh_process(case, name, candidates[name]))
     baseline = statistics.median(peaks["plain Adam"])
     return {
         name: Memory(median := statistics.median(values), min(values), max(values), median / baseline)
@@ -119,7 +120,7 @@ def measure(case: str, repeats: int) -> dict[str, Memory]:
     }
 
 
-def _in_fresh_process(case: str, candidate: str) -> float:
+def _in_fresh_process(case: str, name: str, candidate: Candidate) -> float:
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_report, args=(sender, case, candidate))
@@ -128,19 +129,19 @@ def _in_fresh_process(case: str, candidate: str) -> float:
     try:
         return receiver.recv()
     except EOFError:
-        raise SystemExit(f"{candidate} on {case} ended without a result; its error is above.") from None
+        raise SystemExit(f"{name} on {case} ended without a result; its error is above.") from None
     finally:
         process.join()
 
 
-def _report(sender: Connection, case: str, candidate: str) -> None:
+def _report(sender: Connection, case: str, candidate: Candidate) -> None:
     """Runs in the fresh process: sends what the fit added to the largest resident memory, MiB."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    CANDIDATES[candidate](TINY, TINY.data())
+    candidate(TINY, TINY.data())
     data = CASES[case].data()
     before = _peak_mib()
-    CANDIDATES[candidate](CASES[case], data)
+    candidate(CASES[case], data)
     sender.send(_peak_mib() - before)
 
 
