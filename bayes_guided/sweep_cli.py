@@ -1,6 +1,5 @@
 """The command `bayes-guided sweep`: run a sweep, or look at one."""
 
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,7 +25,9 @@ app = typer.Typer(
 )
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of a sweep: sweeps/NAME.")]
-Storage = Annotated[str | None, typer.Option("--storage", metavar="URL", help="Where its trials are, if not in the folder.")]
+Storage = Annotated[
+    str | None, typer.Option("--storage", metavar="URL", help="The storage of its trials, where that needs a password.")
+]
 
 
 @app.command()
@@ -48,12 +49,12 @@ def run(
     sweeps = _sweeps()
     sweep = sweeps.load_sweep(config, overrides=overrides or [], data_dir=data_dir)
     folder = out or Path("sweeps") / sweep.config.name
-    started, console = time.monotonic(), Console()
+    console = Console()
     total = sweep.config.num_trials
     with Live(console=console, auto_refresh=False, transient=True) as live:
 
-        def watch(store: Any) -> None:
-            live.update(sweeps.progress_table(store, total, time.monotonic() - started), refresh=True)
+        def watch(store: Any, workers: int) -> None:
+            live.update(sweeps.progress_table(store, total, workers), refresh=True)
 
         result = sweeps.run_sweep(sweep, folder, scheduler=scheduler, watch=watch if console.is_terminal else None)
     console.print(sweeps.progress_table(result.store, total))

@@ -1,14 +1,14 @@
 """Settings of a sweep: many runs of one configuration, with some settings searched."""
 
 import dataclasses
-import itertools
 import json
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from bayes_guided.config import RunConfig, parse_config
@@ -18,61 +18,38 @@ from bayes_guided.config.yaml_files import read_yaml
 from bayes_guided.exceptions import ConfigError
 from bayes_guided.run.metrics import Metrics
 
+from .space import Where
+
 Count = Annotated[int, Field(ge=1)]
 
-
-class Choices(Settings):
-    """One of these values, of any kind that YAML has."""
-
-    choices: Annotated[list[Any], Field(min_length=1)]
-
-    @property
-    def values(self) -> list[Any]:
-        """All of them."""
-        return self.choices
+_NOT_OF_A_TRIAL = ("seed", "peak_memory_mb")
+"""Metrics that say nothing of a trial: its own setting, and a peak that the worker's earlier trials may have set."""
 
 
-class Range(Settings):
-    """A number from `low` to `high`, on a `log` scale, in a `step`, or `whole`."""
+def metric_names() -> list[str]:
+    """The numbers of a run that a sweep can optimise."""
+    hints, numbers = get_type_hints(Metrics), (int, float, float | None)
+    names = [field.name for field in dataclasses.fields(Metrics) if hints[field.name] in numbers]
+    return [name for name in names if name not in _NOT_OF_A_TRIAL]
 
-    low: float
-    high: float
-    log: bool = False
-    step: Annotated[float, Field(gt=0)] | None = None
-    whole: bool = False
 
-    @model_validator(mode="after")
-    def _possible(self) -> "Range":
-        if not self.low < self.high:
-            raise PydanticCustomError("contradiction", "'low' must be below 'high'")
-        if self.log and (self.low <= 0 or self.step is not None):
-            raise PydanticCustomError("contradiction", "a 'log' range starts above 0 and has no 'step'")
-        if self.whole and any(value != round(value) for value in (self.low, self.high, self.step or 1)):
-            raise PydanticCustomError("contradiction", "a 'whole' range has whole 'low', 'high' and 'step'")
-        return self
-
-    @property
-    def values(self) -> list[Any]:
-        """All of them, for a grid; empty where there are infinitely many."""
-        step = self.step or (1.0 if self.whole and not self.log else None)
-        if step is None:
-            return []
-        count = int((self.high - self.low) / step + 1e-9) + 1
-        found = [self.low + place * step for place in range(count)]
-        return [round(value) for value in found] if self.whole else found
+def _measured(name: str) -> str:
+    if name not in metric_names():
+        raise PydanticCustomError("unknown_name", "unknown name", {"expected": metric_names()})
+    return name
 
 
 class Sampler(Settings):
     """How settings are searched: every combination, at random, or by the tree-structured Parzen estimator [Bergstra2011].
 
-    `at_once` trials are asked for together, knowing the results of those before; the order in which workers finish then has no
-    say in what is tried. The first `startup` trials of "tpe" are random.
+    "tpe" chooses `at_once` trials at a time, knowing the results of those before: what is tried then depends on no worker's
+    speed, and so not on their number. Its first `startup` trials are random.
     """
 
     kind: Literal["grid", "random", "tpe"] = "tpe"
     seed: Annotated[int, Field(ge=0)] = 0
     at_once: Count = 4
-    startup: Annotated[int, Field(ge=1)] = 10
+    startup: Count = 10
 
 
 class SweepConfig(Settings):
@@ -80,53 +57,61 @@ class SweepConfig(Settings):
 
     `run` is a file beside this one, or the settings themselves. `space` maps dotted settings, such as prior.strength, to
     choices or ranges. `objectives` maps numbers of `metrics.json` to "minimize" or "maximize". `trials` is how many; a grid
-    has as many as it has points. `storage` is an Optuna URL; without it, a SQLite file in the sweep's folder. `workers` are
-    local processes, with the machine's threads shared among them.
+    has as many as it has points, or the first `trials` of them. `threads` is what each trial may use; results may depend on it
+    in their last bits. `storage` is an Optuna URL; without it, a SQLite file in the sweep's folder. `workers` are local
+    processes; as many as the cores allow if it is not given.
     """
 
     name: Annotated[str, Field(pattern=r"^\w[\w.-]*$")] = "sweep"
     run: str | dict[str, Any]
-    space: Annotated[dict[str, Choices | Range], Field(min_length=1)]
-    objectives: Annotated[dict[str, Literal["minimize", "maximize"]], Field(min_length=1)]
+    space: Annotated[dict[str, Where], Field(min_length=1)]
+    objectives: Annotated[
+        dict[Annotated[str, AfterValidator(_measured)], Literal["minimize", "maximize"]], Field(min_length=1)
+    ]
     sampler: Sampler = Sampler()
     trials: Count | None = None
+    threads: Count = 1
     storage: str | None = None
-    workers: Count = 2
-
-    @field_validator("objectives")
-    @classmethod
-    def _measured(cls, objectives: dict[str, str]) -> dict[str, str]:
-        known = metric_names()
-        for name in objectives:
-            if name not in known:
-                raise PydanticCustomError("unknown_name", "unknown name", {"expected": known})
-        return objectives
+    workers: Count | None = None
 
     @model_validator(mode="after")
     def _countable(self) -> "SweepConfig":
         endless = [key for key, where in self.space.items() if not where.values]
         if self.sampler.kind == "grid" and endless:
             raise PydanticCustomError(
-                "contradiction", "a grid needs 'choices', 'whole' or a 'step' for {key}", {"key": endless[0]}
+                "contradiction", "a grid needs 'choices', or 'step' or 'whole' without 'log', for {key}", {"key": endless[0]}
             )
         if self.sampler.kind != "grid" and self.trials is None:
             raise PydanticCustomError("contradiction", "'trials' is missing: only a grid has a number of its own")
         return self
 
+    @model_validator(mode="after")
+    def _apart(self) -> "SweepConfig":
+        for key in self.space:
+            inside = [other for other in self.space if other.startswith(f"{key}.")]
+            if inside:
+                raise PydanticCustomError(
+                    "contradiction", "'space' has both {key} and {part} in it", {"key": key, "part": inside[0]}
+                )
+            if key == "name" or not all(key.split(".")):
+                raise PydanticCustomError("contradiction", "'space' cannot search '{key}'", {"key": key})
+        return self
+
     @property
     def num_trials(self) -> int:
         """How many trials the sweep has."""
-        points = 1
-        for where in self.space.values():
-            points *= len(where.values)
         if self.sampler.kind != "grid":
             return self.trials or 0
+        points = math.prod(len(where.values) for where in self.space.values())
         return points if self.trials is None else min(points, self.trials)
 
-    def grid(self) -> Iterator[dict[str, Any]]:
-        """Every combination, the last setting changing fastest."""
-        for values in itertools.product(*(where.values for where in self.space.values())):
-            yield dict(zip(self.space, values, strict=True))
+    def point(self, number: int) -> dict[str, Any]:
+        """A grid's point, from 0; the last setting changes fastest."""
+        found = {}
+        for key, where in reversed(self.space.items()):
+            number, place = divmod(number, len(where.values))
+            found[key] = where.values[place]
+        return {key: found[key] for key in self.space}
 
 
 @dataclass(frozen=True)
@@ -143,9 +128,21 @@ class Sweep:
 
     @property
     def identity(self) -> str:
-        """What makes it this sweep, as JSON: everything but how many workers do it and where its store is."""
+        """What makes it this sweep, as JSON: everything but how many trials and workers it has and where its store is.
+
+        Of the run that is its first point, completed and with absolute paths.
+        """
         settings = self.config.model_dump(mode="json", exclude={"workers", "storage", "run", "trials"})
-        return json.dumps({**settings, "run": self.run}, sort_keys=True)
+        run = self.first_run().model_dump(mode="json", exclude_none=True)
+        return json.dumps({**settings, "run": run}, sort_keys=True)
+
+    def first_run(self) -> RunConfig:
+        """The run at the first point of the space.
+
+        Raises:
+            ConfigError, DataFileError: as `run_config`.
+        """
+        return self.run_config({key: where.first for key, where in self.config.space.items()}, name="first")
 
     def run_config(self, values: dict[str, Any], *, name: str) -> RunConfig:
         """The configuration of the run with these values of the searched settings.
@@ -154,10 +151,10 @@ class Sweep:
             ConfigError: if the values make no configuration.
             DataFileError: if the data folder is not there.
         """
-        overrides = [f"{key}={json.dumps(value)}" for key, value in values.items()]
-        return parse_config(
-            {**self.run, "name": name}, source="run", folder=self.folder, overrides=overrides, data_dir=self.data_dir
-        )
+        settings: dict[str, Any] = {**self.run, "name": name}
+        for key, value in values.items():
+            settings = _placed(settings, key.split("."), value, key)
+        return parse_config(settings, source="run", folder=self.folder, data_dir=self.data_dir)
 
 
 def load_sweep(path: str | Path, *, overrides: Sequence[str] = (), data_dir: Path | None = None) -> Sweep:
@@ -175,11 +172,12 @@ def load_sweep(path: str | Path, *, overrides: Sequence[str] = (), data_dir: Pat
     if not isinstance(raw, dict):
         raise ConfigError(f"'{place}' holds no configuration of a run.")
     sweep = Sweep(config, raw, place.parent.resolve(), data_dir)
-    sweep.run_config({key: (where.values or [where.low])[0] for key, where in config.space.items()}, name="first")
+    sweep.first_run()
     return sweep
 
 
-def metric_names() -> list[str]:
-    """The numbers of a run that a sweep can optimise."""
-    hints = get_type_hints(Metrics)
-    return [field.name for field in dataclasses.fields(Metrics) if hints[field.name] in (int, float, float | None)]
+def _placed(node: Any, path: Sequence[str], value: Any, key: str) -> dict[str, Any]:
+    if not isinstance(node, dict):
+        raise ConfigError(f"'space.{key}': the run has {node!r} where '{path[0]}' should be set, and that has no keys.")
+    inner = value if len(path) == 1 else _placed(node.get(path[0], {}), path[1:], value, key)
+    return {**node, path[0]: inner}

@@ -1,24 +1,23 @@
 """Where a sweep keeps its trials: one Optuna study, in a file or a database."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
-from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy.exc import SQLAlchemyError
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from bayes_guided.exceptions import StorageError
 
-from .settings import Choices, Range, Sampler, Sweep
+from .coding import decoded, distribution, encoded
+from .marker import mark, read_marker, write_marker
+from .settings import Sweep
+from .storage import connected, local_url, reaching, shown
 
-NAME_FILE = "name"
-"""The file in a sweep's folder that holds its name, by which its store knows it."""
-_IDENTITY, _OBJECTIVES = "bayes_guided.identity", "bayes_guided.objectives"
+_IDENTITY, _OBJECTIVES, _TOKEN = (f"bayes_guided.{name}" for name in ("identity", "objectives", "folder"))
+_STATES = {TrialState.COMPLETE: "complete", TrialState.FAIL: "failed"}
 
 
 @dataclass(frozen=True)
@@ -38,76 +37,91 @@ class Trial:
 
 
 class Store:
-    """A sweep's study, opened for writing by `open_store` and for reading by `read_store`."""
+    """A sweep's study, opened for writing by `open_store` and for reading by `read_sweep`.
 
-    def __init__(self, study: optuna.Study) -> None:
-        self.study = study
+    Every method raises StorageError if the database cannot be reached any more.
+    """
+
+    def __init__(self, study: optuna.Study, url: str) -> None:
+        self._study, self._url = study, url
+        with self._reaching():
+            self._objectives = dict(study.user_attrs[_OBJECTIVES])
 
     @property
     def objectives(self) -> dict[str, str]:
         """Names and directions."""
-        return dict(self.study.user_attrs[_OBJECTIVES])
+        return self._objectives
 
     def trials(self) -> list[Trial]:
         """All trials, in order of their numbers."""
-        return [self._trial(found) for found in self.study.get_trials(deepcopy=False) if found.state != TrialState.WAITING]
+        with self._reaching():
+            return [self._trial(found) for found in self._study.get_trials(deepcopy=False)]
 
     def front(self) -> list[Trial]:
-        """Complete trials that no other one beats in every objective, in order of the first objective."""
-        best = [self._trial(found) for found in self.study.best_trials]
-        first = next(iter(self.objectives))
-        return sorted(best, key=lambda trial: (trial.results[first], trial.number))
+        """Complete trials that no other one beats in every objective, from the best to the worst in the first objective."""
+        with self._reaching():
+            best = [self._trial(found) for found in self._study.best_trials]
+        first, direction = next(iter(self.objectives.items()))
+        sign = 1 if direction == "minimize" else -1
+        return sorted(best, key=lambda trial: (sign * trial.results[first], trial.number))
 
     def importances(self) -> dict[str, dict[str, float]]:
         """For each objective the share of its variance that each setting explains (fANOVA) [Hutter2014].
 
-        Empty below 4 complete trials; settings with one value, and objectives that never varied, are left out.
+        Empty below 4 complete trials; settings and objectives that never varied are left out.
         """
         complete = [trial for trial in self.trials() if trial.state == "complete"]
         if len(complete) < 4:
             return {}
-        return {
-            name: optuna.importance.get_param_importances(
-                self.study,
-                evaluator=optuna.importance.FanovaImportanceEvaluator(seed=0),
-                target=lambda found, place=place: found.values[place],
-            )
-            for place, name in enumerate(self.objectives)
-            if len({trial.results[name] for trial in complete}) > 1
-        }
+        varied = [name for name in self.objectives if len({trial.results[name] for trial in complete}) > 1]
+        return {name: self._importances_for(list(self.objectives).index(name)) for name in varied}
 
-    def ask(self, sweep: Sweep) -> Trial:
-        """Chooses the next trial's values and records it as running; a function of the trials before and its number only."""
-        number = len(self.study.get_trials(deepcopy=False))
-        if sweep.config.sampler.kind == "grid":
-            point = next(point for place, point in enumerate(sweep.config.grid()) if place == number)
-            self.study.enqueue_trial({key: _coded(sweep.config.space[key], value) for key, value in point.items()})
-        self.study.sampler = _sampler(sweep.config.sampler, number)
-        asked = self.study.ask({key: _distribution(where) for key, where in sweep.config.space.items()})
-        return self._trial(self.study.get_trials(deepcopy=False)[asked.number])
+    def add(self, sweep: Sweep, values: dict[str, Any]) -> Trial:
+        """Records a trial with these values as running."""
+        space = sweep.config.space
+        asked = create_trial(
+            state=TrialState.RUNNING,
+            params={key: encoded(space[key], value) for key, value in values.items()},
+            distributions={key: distribution(where) for key, where in space.items()},
+        )
+        with self._reaching():
+            self._study.add_trial(asked)
+            return self._trial(self._study.get_trials(deepcopy=False)[-1])
 
     def complete(self, number: int, results: Sequence[float], seconds: float) -> None:
         """Records a trial's objectives."""
-        self._note(number, "seconds", seconds)
-        self.study.tell(number, list(results))
+        with self._reaching():
+            self._note(number, "seconds", seconds)
+            self._study.tell(number, list(results))
 
     def fail(self, number: int, failure: str, seconds: float) -> None:
         """Records a trial's traceback."""
-        self._note(number, "seconds", seconds)
-        self._note(number, "failure", failure)
-        self.study.tell(number, state=TrialState.FAIL)
+        with self._reaching():
+            self._note(number, "seconds", seconds)
+            self._note(number, "failure", failure)
+            self._study.tell(number, state=TrialState.FAIL)
+
+    def _importances_for(self, place: int) -> dict[str, float]:
+        with self._reaching():
+            return optuna.importance.get_param_importances(
+                self._study,
+                evaluator=optuna.importance.FanovaImportanceEvaluator(seed=0),
+                target=lambda found: found.values[place],
+            )
+
+    def _reaching(self) -> AbstractContextManager[None]:
+        return reaching(self._url)
 
     def _note(self, number: int, key: str, value: Any) -> None:
-        found = self.study.get_trials(deepcopy=False)[number]
-        optuna.trial.Trial(self.study, found._trial_id).set_user_attr(key, value)
+        found = self._study.get_trials(deepcopy=False)[number]
+        optuna.trial.Trial(self._study, found._trial_id).set_user_attr(key, value)
 
     def _trial(self, found: FrozenTrial) -> Trial:
-        states = {TrialState.COMPLETE: "complete", TrialState.FAIL: "failed"}
         results = dict(zip(self.objectives, found.values, strict=True)) if found.state == TrialState.COMPLETE else {}
         return Trial(
             number=found.number,
-            values={key: _decoded(found.distributions[key], value) for key, value in found.params.items()},
-            state=states.get(found.state, "running"),
+            values={key: decoded(found.distributions[key], value) for key, value in found.params.items()},
+            state=_STATES.get(found.state, "running"),
             results=results,
             failure=found.user_attrs.get("failure"),
             seconds=found.user_attrs.get("seconds"),
@@ -115,101 +129,64 @@ class Store:
 
 
 def open_store(sweep: Sweep, folder: Path) -> Store:
-    """The store of a sweep, made if it is not there yet.
+    """The store of a sweep whose runs lie in this folder, made if it is not there yet.
 
     Raises:
-        StorageError: if it cannot be reached, is no store of this version, or holds another sweep under this name.
+        StorageError: if it cannot be reached, is no store of this version, or holds another sweep under this name, or this
+            one with its runs in another folder.
+        RunFolderError: if the folder holds another sweep or other files, or cannot be written.
     """
-    config = sweep.config
-    url = config.storage or _local(folder, make=True)
-    study = _reached(
-        url,
-        lambda storage: optuna.create_study(
+    config, marker = sweep.config, mark(folder, sweep)
+    url = config.storage or local_url(folder)
+    storage = connected(url)
+    with reaching(url):
+        study = optuna.create_study(
             storage=storage, study_name=config.name, directions=list(config.objectives.values()), load_if_exists=True
-        ),
-    )
-    held = study.user_attrs.get(_IDENTITY)
-    if held is None and not study.get_trials(deepcopy=False):
-        study.set_user_attr(_OBJECTIVES, dict(config.objectives))
-        study.set_user_attr(_IDENTITY, sweep.identity)
-    elif held != sweep.identity:
+        )
+        attributes = study.user_attrs
+        directions = [direction.name.lower() for direction in study.directions]
+        if (
+            _IDENTITY not in attributes
+            and not study.get_trials(deepcopy=False)
+            and directions == list(config.objectives.values())
+        ):
+            # The identity comes last: without it the study is still to be made.
+            attributes = {_OBJECTIVES: dict(config.objectives), _TOKEN: marker.token, _IDENTITY: sweep.identity}
+            for key, value in attributes.items():
+                study.set_user_attr(key, value)
+    if attributes.get(_IDENTITY) != sweep.identity:
         raise StorageError(
-            f"the storage '{_shown(url)}' holds another sweep under the name '{config.name}': its space, objectives, sampler "
+            f"the storage '{shown(url)}' holds another sweep under the name '{config.name}': its space, objectives, sampler "
             "or run differ; give this one another 'name', or another 'storage'."
         )
-    return Store(study)
+    if attributes.get(_TOKEN) != marker.token:
+        raise StorageError(
+            f"the storage '{shown(url)}' holds this sweep, '{config.name}', with its runs in another folder; go on there with "
+            "--out, or give this one another 'name'."
+        )
+    write_marker(folder, replace(marker, storage=None if config.storage is None else shown(url)))
+    return Store(study, url)
 
 
 def read_sweep(folder: Path, url: str | None = None) -> Store:
-    """The store of the sweep that was started in this folder, for reading; `url` is its storage, if not in the folder.
+    """The store of the sweep that was started in this folder, for reading; `url` is its storage where that needs a password.
 
     Raises:
         StorageError: if there is none, or it cannot be reached.
+        RunFolderError: if the folder's mark is damaged.
     """
-    try:
-        name = (folder / NAME_FILE).read_text(encoding="utf-8").strip()
-    except OSError as error:
+    marker = read_marker(folder)
+    url = url or marker.storage or local_url(folder)
+    if url == local_url(folder) and not (folder / "sweep.db").exists():
         raise StorageError(
-            f"'{folder}' holds no sweep: '{NAME_FILE}' is not there; give a folder that `sweep` made."
-        ) from error
-    url = url or _local(folder, make=False)
-    study = _reached(url, lambda storage: optuna.load_study(storage=storage, study_name=name))
-    if _OBJECTIVES not in study.user_attrs:
-        raise StorageError(f"the study '{name}' in '{_shown(url)}' was not made by a sweep of bayes_guided.")
-    return Store(study)
-
-
-def _reached(url: str, use: Any) -> optuna.Study:
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        return use(optuna.storages.get_storage(url))
-    except KeyError as error:
-        raise StorageError(f"the storage '{_shown(url)}' holds no sweep of that name ({error}).") from error
-    except (SQLAlchemyError, ImportError, RuntimeError, ValueError, optuna.exceptions.StorageInternalError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise StorageError(
-            f"the storage '{_shown(url)}' cannot be used ({type(error).__name__}: {reason}); check the address and that the "
-            "server runs."
-        ) from error
-    finally:
-        optuna.logging.set_verbosity(before)
-
-
-def _local(folder: Path, *, make: bool) -> str:
-    place = (folder / "sweep.db").resolve()
-    if make:
-        folder.mkdir(parents=True, exist_ok=True)
-    elif not place.exists():
-        raise StorageError(f"there is no '{place}': no sweep was started in this folder, or it has another 'storage'.")
-    return f"sqlite:///{place}"
-
-
-def _shown(url: str) -> str:
-    """The address without a password."""
-    scheme, separator, rest = url.partition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}" if "@" in rest else url
-
-
-def _distribution(where: Choices | Range) -> BaseDistribution:
-    if isinstance(where, Choices):
-        return CategoricalDistribution([json.dumps(value, sort_keys=True) for value in where.choices])
-    if where.whole:
-        return IntDistribution(round(where.low), round(where.high), log=where.log, step=round(where.step or 1))
-    return FloatDistribution(where.low, where.high, log=where.log, step=where.step)
-
-
-def _coded(where: Choices | Range, value: Any) -> Any:
-    return json.dumps(value, sort_keys=True) if isinstance(where, Choices) else value
-
-
-def _decoded(distribution: BaseDistribution, value: Any) -> Any:
-    return json.loads(value) if isinstance(distribution, CategoricalDistribution) else value
-
-
-def _sampler(settings: Sampler, number: int) -> BaseSampler:
-    """A sampler that depends on the trial's number only, so that a sweep that was killed goes on to the same trials."""
-    seed = (settings.seed * 1_000_003 + number) % 2**32
-    if settings.kind == "tpe":
-        return TPESampler(seed=seed, n_startup_trials=settings.startup, multivariate=False)
-    return RandomSampler(seed=seed)
+            f"'{folder}' has lost its 'sweep.db'; start the sweep again: finished runs are found and not repeated."
+        )
+    storage = connected(url)
+    with reaching(url):
+        try:
+            study = optuna.load_study(storage=storage, study_name=marker.name)
+        except KeyError as error:
+            raise StorageError(f"the storage '{shown(url)}' holds no sweep '{marker.name}'.") from error
+        if study.user_attrs.get(_TOKEN) != marker.token:
+            raise StorageError(f"the storage '{shown(url)}' holds another sweep under the name '{marker.name}'.")
+    return Store(study, url)

@@ -11,17 +11,24 @@ _SHOWN = 8
 """Trials of the front that the live table shows."""
 
 
-def progress_table(store: Store, total: int, seconds: float | None = None) -> Table:
-    """Counts of trials and the front so far; `seconds` since the start give an estimate of the time left."""
+def progress_table(store: Store, total: int, workers: int | None = None) -> Table:
+    """Counts of trials and the front so far; of a sweep that is going on with this many `workers`, also the time left."""
     trials = store.trials()
     counts = {state: sum(trial.state == state for trial in trials) for state in ("complete", "running", "failed")}
-    done = counts["complete"] + counts["failed"]
+    done, total = counts["complete"] + counts["failed"], max(total, len(trials))
     parts = [f"{done} of {total} trials done", f"{counts['running']} running", f"{counts['failed']} failed"]
-    if seconds is not None and done and done < total:
-        parts.append(f"about {_duration(seconds * (total - done) / done)} left")
+    if workers is not None:
+        parts.append(f"{workers} workers" if workers else "waiting for workers")
+        parts += [f"about {_duration(left)} left" for left in [_seconds_left(trials, total - done, workers)] if left]
     table = front_table(store, limit=_SHOWN)
     table.caption = ", ".join(parts)
     return table
+
+
+def _seconds_left(trials: Sequence[Trial], remaining: int, workers: int) -> float | None:
+    """What the trials so far took on average, for those that remain; None before any is complete."""
+    took = [trial.seconds for trial in trials if trial.state == "complete" and trial.seconds is not None]
+    return sum(took) / len(took) * remaining / workers if took and workers else None
 
 
 def front_table(store: Store, limit: int | None = None) -> Table:

@@ -1,55 +1,81 @@
 """Who does the trials: local processes, or the workers of a Dask cluster that is already there."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import dask
+from dask import config as dask_config
 from distributed import Client, LocalCluster
 
-from bayes_guided.exceptions import SchedulerError
+from bayes_guided.exceptions import ConfigError, SchedulerError
 
-_SECONDS_TO_CONNECT = 10
+SECONDS_TO_CONNECT = 8
+DEATHS = 3
+"""A trial is given up when it has killed this many local workers."""
 
 
 @contextmanager
-def workers(count: int, scheduler: str | None) -> Iterator[tuple[Client, int]]:
-    """A client of the workers, and how many threads a trial may use.
+def workers(count: int | None, threads: int, scheduler: str | None) -> Iterator[Client]:
+    """A client of the workers: those of the cluster at the `scheduler` address, or `count` processes on this machine.
 
-    Without a `scheduler` address, `count` processes on this machine for the body, which share its cores: two processes of two
-    threads each on two cores slow one another a hundredfold. On a cluster every worker's own number of threads holds.
+    The local ones end with the body. Their number times `threads` is at most that of cores: processes of several threads each
+    that share cores slow one another a hundredfold.
 
     Raises:
         SchedulerError: if there is no scheduler at the address.
+        ConfigError: if the local processes would have more threads than there are cores.
     """
     if scheduler is not None:
         with _connected(scheduler) as client:
-            yield (
-                client,
-                max(1, min((worker["nthreads"] for worker in client.scheduler_info()["workers"].values()), default=1)),
-            )
+            yield client
         return
-    threads = max(1, len(os.sched_getaffinity(0)) // count)
-    environment = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-    settings = {"distributed.nanny.pre-spawn-environ": environment, "distributed.worker.daemon": False}
+    count = _number(count, threads)
+    libraries = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    settings = {
+        "distributed.nanny.pre-spawn-environ": {name: str(threads) for name in libraries},
+        "distributed.worker.daemon": False,  # a trial may start processes of its own, to load data
+        "distributed.scheduler.allowed-failures": DEATHS - 1,
+    }
     with (
-        dask.config.set(settings),
+        dask_config.set(settings),
         LocalCluster(
-            n_workers=count, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=None, silence_logs=50
+            n_workers=count,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address="127.0.0.1:0",  # any free port: several sweeps may run on one machine
+            memory_limit=None,
+            silence_logs=logging.CRITICAL,
         ) as cluster,
-        Client(cluster) as client,
+        Client(cluster, set_as_default=False) as client,
     ):
-        yield client, threads
+        yield client
+
+
+def num_workers(client: Client) -> int:
+    """How many workers there are now; 0 while a queueing system has not started any."""
+    return len(client.scheduler_info(n_workers=-1)["workers"])
+
+
+def _number(count: int | None, threads: int) -> int:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if count is None:
+        return max(1, cores // threads)
+    if threads > 1 and count * threads > cores:
+        raise ConfigError(
+            f"{count} workers of {threads} threads are more than this machine's {cores} cores; lower 'workers' or 'threads'."
+        )
+    return count
 
 
 @contextmanager
 def _connected(scheduler: str) -> Iterator[Client]:
     try:
-        client = Client(scheduler, timeout=_SECONDS_TO_CONNECT)
+        client = Client(scheduler, timeout=SECONDS_TO_CONNECT, set_as_default=False)
     except (OSError, ValueError) as error:
         raise SchedulerError(
-            f"there is no Dask scheduler at '{scheduler}' ({error}); start one with `dask scheduler` and give the "
-            "address that it prints."
+            f"there is no Dask scheduler at '{scheduler}' ({type(error).__name__}); start one with `dask scheduler` and give "
+            "the address that it prints."
         ) from error
     with client:
         yield client
