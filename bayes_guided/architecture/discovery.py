@@ -15,7 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch_pruning import _helpers, ops
 from torch_pruning.dependency import DependencyGraph
-from torch_pruning.dependency.index_mapping import _ConcatIndexMapping, _FlattenIndexMapping, _SplitIndexMapping
+from torch_pruning.dependency.index_mapping import (
+    _ConcatIndexMapping,
+    _FlattenIndexMapping,
+    _SliceIndexMapping,
+    _SplitIndexMapping,
+)
 from torch_pruning.pruner.function import BasePruningFunc
 
 from bayes_guided.nn import Gate, HeadAttention, Select
@@ -179,6 +184,9 @@ def _correct_mappings(node: Any) -> None:
             axis = _channel_axis(node, mappings.input_rank(function))
             parts = [mappings.split_part(function, part, axis) for part in _parts_taken(node)]
             _replace([node] * len(node.outputs), node.outputs, parts, at_source=True)
+        case ops.OPTYPE.SLICE:
+            pairs = mappings.sliced(function, _channel_axis(node, mappings.input_rank(function)))
+            _replace(inputs, [node] * len(inputs), [pairs] * len(inputs))
         case ops.OPTYPE.RESHAPE:
             pairs = mappings.reshaped(function, _channel_axis(node, mappings.input_rank(function)))
             _forget_flattening(node)
@@ -225,7 +233,7 @@ def _forget_flattening(node: Any) -> None:
 
 
 def _drop_guesses(dependency: Any) -> None:
-    guesses = (_ConcatIndexMapping, _SplitIndexMapping, _FlattenIndexMapping)
+    guesses = (_ConcatIndexMapping, _SplitIndexMapping, _FlattenIndexMapping, _SliceIndexMapping)
     dependency.index_mapping = [m for m in dependency.index_mapping if not isinstance(m, guesses)]
 
 

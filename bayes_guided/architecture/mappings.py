@@ -43,6 +43,17 @@ def split_part(function: Any, part: int, axis: int) -> Pairs | None:
     return np.arange(start, start + length), np.arange(length)
 
 
+def sliced(function: Any, axis: int) -> Pairs | None:
+    """The channels that a slice takes, and their positions in it."""
+    sizes = function._saved_self_sym_sizes
+    if _as_axis(function._saved_dim, len(sizes)) != axis:
+        return None
+    # autograd keeps negative ends as unsigned numbers.
+    start, end = (np.uint64(bound).astype(np.int64) for bound in (function._saved_start, function._saved_end))
+    taken = np.arange(sizes[axis])[int(start) : int(end) : function._saved_step]
+    return taken, np.arange(len(taken))
+
+
 def reshaped(function: Any, axis: int) -> Pairs | None:
     """Channels and their features after flattening (B, C, ...) to (B, F), or the inverse."""
     if not hasattr(function, "_saved_self_sym_sizes"):

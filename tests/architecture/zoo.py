@@ -37,6 +37,7 @@ from tests.architecture.zoo_nets import (
     Recurrent,
     Residual,
     Reused,
+    SlicedInputs,
     SplitFixed,
     SqueezeExcite,
     Tied,
@@ -322,6 +323,7 @@ CASES = [
     Case("chunk", Chunked, images(), {"conv": 4}),
     Case("chunk_concat", ChunkConcat, images(), {"conv": 4, "after": 5}),
     Case("split", SplitFixed, vectors(), {"left": 4}, {"first": ""}),
+    Case("sliced_inputs", SlicedInputs, lambda: torch.randn(3, 4), {"inner.0": 6}, {"inner.2": "feeds the output"}),
     Case("hard_view", HardView, images(1), {"conv1": 4, "fc1": 7}, {"conv2": "fails without"}),
     Case(
         "prelu",

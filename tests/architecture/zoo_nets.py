@@ -75,6 +75,17 @@ class ChunkConcat(nn.Module):
         return self.head(functional.relu(self.after(torch.cat([b, a * b, a], 1))))
 
 
+class SlicedInputs(nn.Module):
+    """Some inputs pass a hidden layer, and slices of the others are joined to what comes out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(nn.Linear(3, 6), nn.ReLU(), nn.Linear(6, 2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([self.inner(x[:, :-1]), x[:, -1:]], 1)
+
+
 class SplitFixed(nn.Module):
     """A split whose sizes are written into the forward pass."""
 
