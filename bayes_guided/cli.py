@@ -16,6 +16,7 @@ from bayes_guided.config import CompareSettings, load_config, load_prior_config
 from bayes_guided.config.loading import validated
 from bayes_guided.exceptions import BayesGuidedError
 from bayes_guided.prior_summary import prior_summary
+from bayes_guided.report import run_report, write_report
 from bayes_guided.run import RunResult, compare_runs, draw_run, reduce_run, show_prior
 from bayes_guided.run import run as do_run
 from bayes_guided.summary import summary_table
@@ -75,10 +76,11 @@ def demo(
     out: Out = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of initial weights and data order.")] = 0,
 ) -> None:
-    """The main job on scikit-learn's handwritten digits: a guided fit, a smaller network, the figures."""
+    """The main job on scikit-learn's handwritten digits: a guided fit, a smaller network, figures, a report."""
     name = "demo" if seed == 0 else f"demo-seed{seed}"
     with as_file(files("bayes_guided") / "configs" / "demo.yaml") as path:
-        _run(path, out, None, [f"seed={seed}", f"name={name}"])
+        folder = _run(path, out, None, [f"seed={seed}", f"name={name}"])
+    _print([f"report: {run_report(folder)}"])
 
 
 @app.command()
@@ -121,6 +123,19 @@ def compare(
 
 
 @app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of finished runs.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="The page; without it RUN/report.html, of several runs report.html."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+) -> None:
+    """Write one HTML page on a finished run, or on several side by side: prior, result, figures, warnings, provenance."""
+    typer.echo(write_report(runs, out, force=force))
+
+
+@app.command()
 def plot(run: Run) -> None:
     """Draw the figures of a finished run again."""
     for path in draw_run(run):
@@ -136,9 +151,11 @@ def reduce(
     typer.echo(reduce_run(run, out))
 
 
-def _run(path: Path, out: Path | None, data_dir: Path | None, overrides: Sequence[str]) -> None:
+def _run(path: Path, out: Path | None, data_dir: Path | None, overrides: Sequence[str]) -> Path:
     config = load_config(path, overrides=overrides, data_dir=data_dir)
-    _show(do_run(config, out or Path("runs") / config.name))
+    result = do_run(config, out or Path("runs") / config.name)
+    _show(result)
+    return result.folder
 
 
 def _show(result: RunResult) -> None:

@@ -148,7 +148,8 @@ def test_demo_meets_its_bars(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "from bayes_guided.cli import app; app()", "demo"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[-1] == "written to runs/demo"
+    assert done.stdout.splitlines()[-2:] == ["written to runs/demo", "report: runs/demo/report.html"]
+    assert (tmp_path / "runs" / "demo" / "report.html").read_text().startswith("<!DOCTYPE html>")
     saved = load_run(tmp_path / "runs" / "demo")
     metrics = saved.metrics
     assert metrics.test_error_refit is not None

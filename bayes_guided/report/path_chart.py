@@ -9,9 +9,9 @@ from .headline import best_error
 from .numbers import error, number
 from .reported_run import ReportedRun
 
-WIDTH, HEIGHT = 640.0, 190.0
+WIDTH, HEIGHT = 640.0, 260.0
 """Size of a panel, in the chart's own pixels."""
-LEFT, RIGHT, TOP, BOTTOM = 64.0, 150.0, 14.0, 34.0
+LEFT, RIGHT, TOP, BOTTOM = 70.0, 140.0, 30.0, 48.0
 """Its margins; the right one has room for the names of the lines."""
 
 
@@ -120,7 +120,7 @@ def _height(value: float, top: float) -> float:
     return round(HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * value / top, 2)
 
 
-def _apart(heights: list[float], least: float = 15.0) -> list[float]:
+def _apart(heights: list[float], least: float = 18.0) -> list[float]:
     """Heights of names that do not overlap, in the order given."""
     found = dict.fromkeys(range(len(heights)), 0.0)
     above = -math.inf

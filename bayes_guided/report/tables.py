@@ -42,20 +42,21 @@ def run_table(runs: Sequence[ReportedRun], beside: Comparison) -> Table:
     lines = []
     for run in runs:
         metrics = run.metrics
-        named = zip(("test error, fit", "reduced", "refitted", "unguided"), errors(metrics), strict=True)
+        named = zip(("fit", "reduced", "refitted", "unguided"), errors(metrics), strict=True)
+        sizes = _sizes(beside.fit(run.name).dataset, "size", "_all")
         lines.append(
             {
                 "run": run.name,
                 "method": metrics.method,
                 "strength": number(run.config.prior.strength),
-                **_sizes(beside.fit(run.name).dataset, "size", "_all"),
+                **{name: cell for name, cell in sizes.items() if name not in ("protected", "total correlation (nats)")},
                 "parameters": f"{metrics.parameters_after:,}",
-                **{name: error(metrics.error_name, value) for name, value in named},
-                "test NLL (nats)": number(metrics.test_nll),
+                **{f"error, {name}": error(metrics.error_name, value) for name, value in named},
+                "NLL (nats)": number(metrics.test_nll),
                 "seconds": number(metrics.seconds, 3),
             }
         )
-    return _table(f"The runs side by side, reading “{beside.reading}”.", lines)
+    return _table(f"The runs side by side, reading “{beside.reading}”; errors and NLL on the test data.", lines)
 
 
 def errors(metrics: Metrics) -> tuple[float | None, ...]:

@@ -61,6 +61,16 @@ def write_report(folders: Sequence[str | Path], out: str | Path | None = None, *
     return target
 
 
+def run_report(folder: str | Path) -> Path:
+    """The report in a finished run's own folder, written if it is not there yet.
+
+    Raises:
+        BayesGuidedError: as `write_report`.
+    """
+    place = RunFolder(Path(folder)).report
+    return place if place.exists() else write_report([folder])
+
+
 def html_report(runs: Sequence[ReportedRun]) -> str:
     """The page: one HTML document that needs nothing else.
 
