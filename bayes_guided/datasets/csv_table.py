@@ -2,6 +2,7 @@
 
 import csv
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def read_numeric_table(path: Path, delimiter: str | None = ",") -> NumericTable:
     for index, (line, cells) in enumerate(records):
         if len(cells) != width:
             raise DataFileError(f"{path}: line {line} has {len(cells)} columns instead of {width}; mend that line.")
-        values[index] = [_number(cell, column, line, names, path) for column, cell in enumerate(cells)]
+        values[index] = _numbers(cells, line, names, path)
     return NumericTable(values, names, tuple(line for line, _ in records))
 
 
@@ -69,6 +70,15 @@ def _is_number(cell: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _numbers(cells: list[str], line: int, names: tuple[str, ...] | None, path: Path) -> list[float]:
+    with suppress(ValueError):
+        values = [float(cell) for cell in cells]
+        if all(map(math.isfinite, values)):
+            return values
+    # Only a row that is refused is looked at cell by cell: a large table is read several times as fast.
+    return [_number(cell, column, line, names, path) for column, cell in enumerate(cells)]
 
 
 def _number(cell: str, column: int, line: int, names: tuple[str, ...] | None, path: Path) -> float:
