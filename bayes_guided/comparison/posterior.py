@@ -8,8 +8,9 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from bayes_guided.exceptions import ReadingError
-from bayes_guided.infer import EnsembleFit, Fit, MAPFit
-from bayes_guided.infer.mcmc_fit import MCMCFit
+from bayes_guided.infer import EnsembleFit, Fit, MAPFit, SVIFit
+from bayes_guided.infer.mcmc.result import MCMCFit
+from bayes_guided.infer.svi.kept_draws import KeptDraws
 from bayes_guided.priors.model_prior import ModelPrior
 from bayes_guided.types import UnitValues
 
@@ -71,7 +72,9 @@ def _joint_draws(pair: Pair, draws: int, generator: torch.Generator) -> dict[str
 
 
 def _stored_draws(fit: Fit) -> int | None:
-    """How many draws a fit consists of, None if it makes new ones whenever it is asked."""
+    """How many draws a fit consists of (a Pyro AutoGuide's are kept), None if it makes new ones whenever it is asked."""
     if isinstance(fit, EnsembleFit):
         return len(fit)
+    if isinstance(fit, SVIFit) and isinstance(fit.guide, KeptDraws):
+        return len(fit.guide)
     return len(fit.samples) if isinstance(fit, MCMCFit) else None

@@ -8,7 +8,7 @@ from bayes_guided.guides.inclusion_law import Inclusion
 from bayes_guided.guides.width import IMPOSSIBLE, NestedInclusion
 from bayes_guided.guides.width_tilted import TiltedInclusion
 from bayes_guided.infer import Fit
-from bayes_guided.infer.inclusion_fit import InclusionFit
+from bayes_guided.infer.inclusion.result import InclusionFit
 from bayes_guided.priors import IndependentInclusion, NestedWidth, TiltedWidth
 from bayes_guided.priors.model_prior import ModelPrior
 from bayes_guided.priors.shared_budget import SharedBudget

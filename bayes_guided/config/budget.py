@@ -7,8 +7,8 @@ from pydantic import Field
 from torch import nn
 
 from bayes_guided.infer import Fit
-from bayes_guided.infer.batches import Data
-from bayes_guided.infer.session import Prior
+from bayes_guided.infer.training.batches import Data
+from bayes_guided.infer.training.session import Prior
 
 from .settings import Positive, Settings
 
@@ -17,8 +17,17 @@ CountFromZero = Annotated[int, Field(ge=0)]
 CountFromTwo = Annotated[int, Field(ge=2)]
 Epochs = Annotated[float, Field(ge=0)]
 
-MIXTURES = ("GroupLaplace", "GroupHorseshoe")
-"""Families that mix normals, and so have the reading "shrinkage"."""
+_NO_READING = {
+    "threshold": ("SparseGroupLaplace", "TreeGroupLaplace"),
+    "shrinkage": ("Normal", "Laplace", "SparseGroupLaplace", "GroupSqrtLaplace", "TreeGroupLaplace"),
+    "evidence": ("GroupHorseshoe", "TreeGroupLaplace"),
+}
+"""Families of weight priors that cannot be read so as a prior over models (P10, P11, P16)."""
+
+
+def prior_has(family: str, reading: str) -> bool:
+    """Whether a continuous prior of the family has the reading; exact zeros stand beside the prior's evidence (P11)."""
+    return family not in _NO_READING["evidence" if reading == "map" else reading]
 
 
 class Fitting(Settings, ABC):
@@ -41,7 +50,7 @@ class Fitting(Settings, ABC):
 
     @abstractmethod
     def readings(self, family: str, *, models: bool) -> tuple[str, ...]:
-        """The readings that the fit will have, as its own `readings`; the prior is of this family, or has models in it."""
+        """The readings that both the fit and its prior will have; the prior is of this family, or has models in it."""
 
     @abstractmethod
     def contradiction(self, *, models: bool) -> str | None:
@@ -67,8 +76,8 @@ class Proximal(Training, ABC):
 
     def readings(self, family: str, *, models: bool) -> tuple[str, ...]:
         """Exact zeros."""
-        del family, models
-        return ("map",)
+        del models
+        return ("map",) if prior_has(family, "map") else ()
 
     def contradiction(self, *, models: bool) -> str | None:
         """It needs a continuous prior."""

@@ -7,11 +7,11 @@ from pydantic import BeforeValidator, Field
 from torch import nn
 
 from bayes_guided.infer import Fit, Vary, fit_ensemble, fit_map, fit_mcmc
-from bayes_guided.infer.batches import Data
-from bayes_guided.infer.session import Prior
+from bayes_guided.infer.training.batches import Data
+from bayes_guided.infer.training.session import Prior
 from bayes_guided.priors import GuidedPrior
 
-from .budget import MIXTURES, Count, CountFromTwo, CountFromZero, Fitting, Proximal
+from .budget import Count, CountFromTwo, CountFromZero, Fitting, Proximal, prior_has
 from .svi import SVISettings
 
 
@@ -71,7 +71,7 @@ class MCMCSettings(Fitting):
         """As `MCMCFit` has them."""
         if models:
             return ("inclusion",)
-        return ("threshold", "shrinkage") if family in MIXTURES else ("threshold",)
+        return tuple(name for name in ("threshold", "shrinkage") if prior_has(family, name))
 
     def contradiction(self, *, models: bool) -> str | None:
         """Chains take either kind of prior."""

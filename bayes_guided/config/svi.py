@@ -9,15 +9,15 @@ from torch import nn
 
 from bayes_guided.guides import GuideName
 from bayes_guided.infer import Fit, fit_svi
-from bayes_guided.infer.batches import Data
-from bayes_guided.infer.expected_penalty import NormExpectation
-from bayes_guided.infer.inclusion_fit import GuideKind
-from bayes_guided.infer.inclusion_likelihood import Gradient
-from bayes_guided.infer.session import Prior
-from bayes_guided.infer.svi_gaussian import Reparameterisation
+from bayes_guided.infer.inclusion.likelihood import Gradient
+from bayes_guided.infer.inclusion.result import GuideKind
+from bayes_guided.infer.svi.expected_penalty import NormExpectation
+from bayes_guided.infer.svi.gaussian import Reparameterisation
+from bayes_guided.infer.training.batches import Data
+from bayes_guided.infer.training.session import Prior
 from bayes_guided.priors import GammaStrength
 
-from .budget import MIXTURES, Count, CountFromTwo, Epochs, Training
+from .budget import Count, CountFromTwo, Epochs, Training, prior_has
 from .settings import Positive, Settings
 
 PyroGuide = Literal["AutoNormal", "AutoDiagonalNormal", "AutoLowRankMultivariateNormal", "AutoMultivariateNormal"]
@@ -42,6 +42,7 @@ class SVISettings(Training):
     """Variational inference; of a spike and slab where the configuration has `models`.
 
     `guide`, `ramp_epochs`, `reparameterisation` and `gradient` have their defaults from `fit_svi`, which depend on the prior.
+    A run's errors are measured with 100 draws, so that no fewer can be kept.
     """
 
     method: Literal["svi"]
@@ -56,7 +57,7 @@ class SVISettings(Training):
     norm: NormExpectation = "bound"
     reparameterisation: Reparameterisation | None = None
     strength: StrengthSettings | None = None
-    kept_draws: CountFromTwo = 200
+    kept_draws: Annotated[int, Field(ge=100)] = 200
     gradient: Gradient | None = None
     restarts: Count = 1
 
@@ -78,8 +79,8 @@ class SVISettings(Training):
         """As `SVIFit` and `InclusionFit` have them."""
         if models:
             return ("inclusion",)
-        dense = self.guide not in get_args(PyroGuide) and family != "GroupHorseshoe"
-        return ("threshold", *(["shrinkage"] if family in MIXTURES else []), *(["evidence"] if dense else []))
+        known = ("threshold", "shrinkage") if self.guide in get_args(PyroGuide) else ("threshold", "shrinkage", "evidence")
+        return tuple(name for name in known if prior_has(family, name))
 
     def contradiction(self, *, models: bool) -> str | None:
         """Options of the other kind of prior; a strength that Pyro's guides cannot learn."""

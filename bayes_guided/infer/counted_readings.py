@@ -11,7 +11,7 @@ from torch import Tensor
 from bayes_guided.analysis.implied import Reading, Shrinkage, Threshold
 from bayes_guided.analysis.intervals import frequency_log_odds, jeffreys_interval
 from bayes_guided.infer.draws import Draws
-from bayes_guided.infer.kept_draws import KeptDraws
+from bayes_guided.infer.svi.kept_draws import KeptDraws
 from bayes_guided.priors import weights as families
 from bayes_guided.priors.guided import GuidedPrior
 from bayes_guided.types import Rows

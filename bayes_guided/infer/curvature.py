@@ -5,10 +5,10 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
 from bayes_guided.exceptions import ConfigError
-from bayes_guided.infer.batches import Batches, Data, as_batches
-from bayes_guided.infer.evaluation import evaluating
 from bayes_guided.infer.fit import Fit
-from bayes_guided.infer.generators import seeded_generators
+from bayes_guided.infer.prediction.evaluation import evaluating
+from bayes_guided.infer.training.batches import Batches, Data, as_batches
+from bayes_guided.infer.training.generators import seeded_generators
 
 _CASES_AT_ONCE = 16
 

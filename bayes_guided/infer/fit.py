@@ -16,12 +16,12 @@ from bayes_guided.architecture import Architecture, SubArchitecture, reduce
 from bayes_guided.architecture.survey import PROTECTED_BY_USER
 from bayes_guided.exceptions import ConfigError, ReadingError
 from bayes_guided.files import save_tree
-from bayes_guided.infer.batches import Data, as_batches, as_tensor
 from bayes_guided.infer.draws import Draws
-from bayes_guided.infer.evaluation import Evaluation
-from bayes_guided.infer.history import History
-from bayes_guided.infer.predictive import evaluate_draws, predict_draws
-from bayes_guided.infer.session import Prior
+from bayes_guided.infer.prediction.evaluation import Evaluation
+from bayes_guided.infer.prediction.predictive import evaluate_draws, predict_draws
+from bayes_guided.infer.training.batches import Data, as_batches, as_tensor
+from bayes_guided.infer.training.history import History
+from bayes_guided.infer.training.session import Prior
 from bayes_guided.likelihoods import Likelihood, likelihood_to_json
 from bayes_guided.priors import GuidedPrior
 from bayes_guided.priors.log_odds import prior_log_odds

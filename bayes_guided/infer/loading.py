@@ -8,15 +8,15 @@ from bayes_guided.architecture import Architecture
 from bayes_guided.architecture.inputs import like_parameters
 from bayes_guided.exceptions import CheckpointError
 from bayes_guided.files import load_tree
-from bayes_guided.infer.ensemble_fit import EnsembleFit
+from bayes_guided.infer.ensemble.result import EnsembleFit
 from bayes_guided.infer.fit import FIT_FILE, Fit
-from bayes_guided.infer.history import History
-from bayes_guided.infer.inclusion_fit import InclusionFit
-from bayes_guided.infer.laplace_fit import LaplaceFit
-from bayes_guided.infer.map_fit import MAPFit
-from bayes_guided.infer.mcmc_fit import MCMCFit
-from bayes_guided.infer.state import with_state
-from bayes_guided.infer.svi_fit import SVIFit
+from bayes_guided.infer.inclusion.result import InclusionFit
+from bayes_guided.infer.map.result import MAPFit
+from bayes_guided.infer.mcmc.result import MCMCFit
+from bayes_guided.infer.mode.result import LaplaceFit
+from bayes_guided.infer.svi.result import SVIFit
+from bayes_guided.infer.training.history import History
+from bayes_guided.infer.training.state import with_state
 from bayes_guided.likelihoods import likelihood_from_json
 from bayes_guided.priors.storage import prior_from_json
 

@@ -9,8 +9,8 @@ from bayes_guided.comparison import Comparison, compare, side_by_side
 from bayes_guided.config import CompareSettings
 from bayes_guided.exceptions import ComparisonError
 from bayes_guided.infer import Fit
-from bayes_guided.infer.batches import Data
 from bayes_guided.infer.curvature import mean_curvature
+from bayes_guided.infer.training.batches import Data
 
 from .saved import load_run
 

@@ -13,7 +13,7 @@ from bayes_guided.config import FitSettings, MAPSettings, RunConfig
 from bayes_guided.datasets import Dataset
 from bayes_guided.exceptions import ConfigError
 from bayes_guided.infer import Fit
-from bayes_guided.infer.session import Prior
+from bayes_guided.infer.training.session import Prior
 from bayes_guided.priors import GuidedPrior
 
 from .comparing import compare_fit

@@ -9,8 +9,8 @@ from bayes_guided.comparison import Comparison
 from bayes_guided.datasets import Dataset
 from bayes_guided.exceptions import DataError
 from bayes_guided.infer import Fit, MAPFit
-from bayes_guided.infer.batches import as_batches
-from bayes_guided.infer.evaluation import evaluate
+from bayes_guided.infer.prediction.evaluation import evaluate
+from bayes_guided.infer.training.batches import as_batches
 from bayes_guided.likelihoods import Likelihood
 
 from .metrics import Metrics, peak_memory_mb, versions

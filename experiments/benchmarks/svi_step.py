@@ -24,9 +24,9 @@ from torch.utils import benchmark
 
 import bayes_guided as bg
 from bayes_guided.guides import FreeRest, MeanField, RowScale, Weights
-from bayes_guided.infer.batches import as_batches
-from bayes_guided.infer.expected_penalty import ExpectedPenalty
-from bayes_guided.infer.svi_objective import Divergence, SVIObjective
+from bayes_guided.infer.svi.expected_penalty import ExpectedPenalty
+from bayes_guided.infer.svi.objective import Divergence, SVIObjective
+from bayes_guided.infer.training.batches import as_batches
 
 BATCH, CASES = 128, 60_000
 Step = Callable[[], None]

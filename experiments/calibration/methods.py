@@ -13,8 +13,8 @@ from bayes_guided.analysis.gaussian_evidence import normal_log_density_at_zero, 
 from bayes_guided.analysis.gaussian_posterior import DiagonalGaussian
 from bayes_guided.analysis.sbc import CalibrationTable, calibration_of_draws, calibration_of_laws
 from bayes_guided.infer.fit import Fit
-from bayes_guided.infer.inclusion_svi import fit_inclusion
-from bayes_guided.infer.mcmc import fit_mcmc
+from bayes_guided.infer.inclusion.fitting import fit_inclusion
+from bayes_guided.infer.mcmc.fitting import fit_mcmc
 
 from .enumeration import Enumeration
 from .problem import Problem

@@ -10,8 +10,8 @@ import torch
 import bayes_guided as bg
 from bayes_guided import guidance, priors
 from bayes_guided.architecture import Architecture
-from bayes_guided.infer.inclusion_svi import fit_inclusion
-from bayes_guided.infer.mcmc import fit_mcmc
+from bayes_guided.infer.inclusion.fitting import fit_inclusion
+from bayes_guided.infer.mcmc.fitting import fit_mcmc
 from bayes_guided.priors import CumulativeShrinkage, GibbsComplexity, IndependentInclusion, NestedWidth, TiltedWidth
 from bayes_guided.priors.width_laws import poisson
 from tests.infer.problems import CLASSES, guided

@@ -8,10 +8,9 @@ import torch
 
 import bayes_guided as bg
 from bayes_guided import guidance, priors
-from bayes_guided.infer.inclusion_svi import fit_inclusion
-
-from .problems import LEARNED_NOISE, ConvNet, built, image_data
-from .resumable import die_at
+from bayes_guided.infer.inclusion.fitting import fit_inclusion
+from tests.infer.problems import LEARNED_NOISE, ConvNet, built, image_data
+from tests.infer.resumable import die_at
 
 RUN: dict[str, Any] = {"epochs": 4, "batch_size": 16, "lr": 2e-2, "seed": 3, "checkpoint_steps": 3, "allow_empty": True}
 

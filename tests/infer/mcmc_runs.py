@@ -7,10 +7,9 @@ from typing import Any
 import torch
 
 import bayes_guided as bg
+from tests.infer.problems import built, guided
+from tests.infer.resumable import die_at
 from tests.scenarios import ROWS
-
-from .problems import built, guided
-from .resumable import die_at
 
 RUN: dict[str, Any] = {"chains": 2, "warmup": 40, "draws": 20, "max_tree_depth": 3, "seed": 3, "checkpoint_steps": 6}
 WRITES = 1 + 3 + 1

@@ -11,8 +11,7 @@ import torch._dynamo  # a second's work that torch.optim puts off to its first s
 from torch.utils.data import DataLoader
 
 import bayes_guided as bg
-
-from .problems import CLASSES, LEARNED_NOISE, ConvNet, Jittered, built, guided, image_data
+from tests.infer.problems import CLASSES, LEARNED_NOISE, ConvNet, Jittered, built, guided, image_data
 
 RUN: dict[str, Any] = {
     "epochs": 6,

@@ -9,9 +9,8 @@ import torch
 import torch.distributed
 
 import bayes_guided as bg
-from bayes_guided.infer import training
-
-from .problems import LEARNED_NOISE, guided
+from bayes_guided.infer.training import loop as training
+from tests.infer.problems import LEARNED_NOISE, guided
 
 RUN = {"epochs": 6, "batch_size": 15, "lr": 2e-2, "warmup_steps": 5, "refit_epochs": 2, "seed": 3, "checkpoint_steps": 4}
 

@@ -8,8 +8,7 @@ from bayes_guided.analysis.curvature import full_ggn, network_function
 from bayes_guided.analysis.output_hessian import bernoulli_hessian, categorical_hessian, normal_hessian, poisson_hessian
 from bayes_guided.exceptions import ConfigError
 from bayes_guided.infer.curvature import mean_curvature
-
-from .problems import BINARY, BUDGET, CLASSES, COUNTS, KNOWN_NOISE
+from tests.infer.problems import BINARY, BUDGET, CLASSES, COUNTS, KNOWN_NOISE
 
 HESSIANS = (
     (CLASSES, categorical_hessian),

@@ -11,8 +11,7 @@ from bayes_guided import GuidedPrior, guidance, likelihoods, priors
 from bayes_guided.exceptions import ConfigError, ReadingError
 from bayes_guided.infer import Draws, Fit, History
 from bayes_guided.priors.log_odds import prior_log_odds
-
-from .problems import CLASSES
+from tests.infer.problems import CLASSES
 
 ODDS = 700.0
 

@@ -1,0 +1,1 @@
+"""Ensembles of MAP fits in one vmapped pass."""

@@ -1,0 +1,1 @@
+"""Variational inference of spike and slab priors: a posterior over models."""

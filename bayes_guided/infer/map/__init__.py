@@ -1,0 +1,1 @@
+"""MAP: the guided regulariser, exact zeros, the refit."""

@@ -1,0 +1,1 @@
+"""Markov chains over weights, and over models."""

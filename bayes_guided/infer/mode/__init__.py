@@ -1,0 +1,1 @@
+"""What holds around one mode: Laplace's Gaussian, margins, evidence of models."""

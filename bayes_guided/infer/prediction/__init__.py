@@ -1,0 +1,1 @@
+"""Posterior predictive: means, densities and calibration from draws."""

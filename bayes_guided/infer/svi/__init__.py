@@ -1,0 +1,1 @@
+"""Variational inference under continuous guided priors."""
