@@ -12,7 +12,7 @@ from bayes_guided.exceptions import PosteriorError
 
 @dataclass(frozen=True, eq=False)
 class RegularisationPath:
-    """What fits at ascending `strengths` found: units per group (counts), error, and log evidence (nats) where it was computed.
+    """What fits at ascending `strengths` found: units per group (counts), error, log evidence (nats) where it was computed.
 
     `name` says what distinguishes this path from others, such as its guidance profile. `error_name` is the likelihood's:
     "error" is a fraction, anything else as it is.

@@ -1,5 +1,8 @@
 """What the data say of every unit."""
 
+from itertools import pairwise
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 
@@ -7,8 +10,8 @@ from bayes_guided.comparison import Comparison
 
 from .scales import mark_infinite, nats_scale
 from .side_panel import side_panel
-from .style import BLUE, GREY, ORANGE, axes_or_new, styled
-from .units import LARGE, along_units, units_of
+from .style import BLUE, GREY, LARGE, ORANGE, axes_or_new, styled
+from .units import along_units, units_of
 
 GRADES = {"bare mention": 1.0, "positive": 3.0, "strong": 5.0}
 """Upper ends of the grades of evidence in nats; beyond is "very strong". Kass and Raftery give 2, 6 and 10 for 2 ln B."""
@@ -45,7 +48,7 @@ def bayes_factors(comparison: Comparison, group: str | None = None, *, ax: Axes 
     along_units(ax, units)
     side = side_panel(ax, _SIDE)
     side.sharey(ax)
-    look = {"markersize": 2 if len(units) <= LARGE else 1, "rasterized": len(units) > LARGE}
+    look: dict[str, Any] = {"markersize": 2 if len(units) <= LARGE else 1, "rasterized": len(units) > LARGE}
     ordered = np.sort(factors)[::-1]
     _bands(ax)  # they run on behind the sorted ones
     for panel, where, values in ((ax, places, factors), (side, np.arange(len(ordered)), ordered)):
@@ -66,9 +69,7 @@ def bayes_factors(comparison: Comparison, group: str | None = None, *, ax: Axes 
 
 def _bands(ax: Axes) -> None:
     ends = [0.0, *GRADES.values()]
-    for shade, (low, high) in zip((0.4, 0.25, 0.12), zip(ends, ends[1:], strict=False), strict=True):
+    for shade, (low, high) in zip((0.4, 0.25, 0.12), pairwise(ends), strict=True):
         for sign in (1, -1):
             ax.axhspan(*sorted((sign * low, sign * high)), color=GREY, alpha=shade, linewidth=0, zorder=0)
     ax.axhline(0, color="black", linewidth=0.5, zorder=0.6)
-
-

@@ -17,9 +17,9 @@ def calibration(table: CalibrationTable, *, ax: Axes | None = None) -> Axes:
     are standard normal, between the dashed lines at -3 and 3.
 
     How to read it: a curve above the diagonal says that the true width is often smaller than the method believes, below that
-    it is larger; an S that is steep in the middle says that the posterior is too wide, steep at the ends that it is too narrow.
-    z above 0 says that the method believes too little in a unit. A warning sign is any curve or point outside: the method is
-    an approximation, and is to be called one.
+    it is larger; an S that is steep in the middle says that the posterior is too wide, steep at the ends that it is too
+    narrow. z above 0 says that the method believes too little in a unit. A warning sign is any curve or point outside:
+    the method is an approximation, and is to be called one.
 
     Returns:
         The axes of the ranks; those of z are their child.
@@ -30,7 +30,8 @@ def calibration(table: CalibrationTable, *, ax: Axes | None = None) -> Axes:
     ax.fill_between(line, (line - band).clip(0), (line + band).clip(max=1), color=GREY, alpha=0.25, linewidth=0)
     ax.plot(line, line, color=GREY, linewidth=0.6)
     ax.ecdf(table.ranks.numpy(), color=BLUE)
-    ax.set(xlim=(0, 1), xticks=(0, 0.5, 1), ylim=(0, 1), xlabel="rank of true width (fraction)", ylabel="data sets below\n(fraction)")
+    ax.set(xlim=(0, 1), xticks=(0, 0.5, 1), ylim=(0, 1), xlabel="rank of true width (fraction)")
+    ax.set_ylabel("data sets below\n(fraction)")
     verdict = "passed" if table.passed else "not passed"
     ax.set_title(f"{short(table.name, 24)}: {verdict}, {table.data_sets:,} data sets\nKS p = {table.ks_p:.2g}")
     _draw_z(side_panel(ax, 0.3, gap=0.22), table)

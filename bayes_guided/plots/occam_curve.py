@@ -1,5 +1,7 @@
 """Fit, Occam factor and prior against the size of the model: MacKay's picture."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
@@ -38,14 +40,14 @@ def occam_curve(curve: OccamCurve, *, ax: Axes | None = None) -> Axes:
     sizes = shown.sizes.numpy()
     for place, (label, (values, colour, marker)) in enumerate(columns.items()):
         # Points of one size stand side by side.
-        look = {"linestyle": "-"} if shown.is_path else {"linestyle": "", "markersize": 2.5}
+        look: dict[str, Any] = {"linestyle": "-"} if shown.is_path else {"linestyle": "", "markersize": 2.5}
         where = sizes if shown.is_path else sizes + _BESIDE * (place - 1.5)
         ax.plot(where, values.numpy(), marker=marker, color=colour, label=label, **look)
     size = int(shown.sizes[curve.best])
     ax.axvline(size, color=GREY, linestyle=":", linewidth=1.0, zorder=0.5)
     is_left = size <= (sizes[0] + sizes[-1]) / 2
-    look = {"ha": "left" if is_left else "right", "fontsize": 7}
-    ax.annotate(f"best: {size}", (size, 0), (2 if is_left else -2, 2), ax.get_xaxis_transform(), "offset points", **look)
+    best: dict[str, Any] = {"ha": "left" if is_left else "right", "fontsize": 7}
+    ax.annotate(f"best: {size}", (size, 0), (2 if is_left else -2, 2), ax.get_xaxis_transform(), "offset points", **best)
     ax.axhline(0, color=GREY, linewidth=0.4, zorder=0.5)
     ax.set(xlabel="units of the model (count)", ylabel=f"against the best model\n({unit})")
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))

@@ -1,13 +1,15 @@
 """Prior against posterior log odds of every unit."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 
 from bayes_guided.comparison import Comparison
 
 from .scales import mark_infinite, nats_scale
-from .style import FEW_GROUPS, GREY, axes_or_new, group_colours, short, styled
-from .units import LARGE, units_of
+from .style import FEW_GROUPS, GREY, LARGE, axes_or_new, group_colours, short, styled
+from .units import units_of
 
 
 @styled
@@ -31,27 +33,25 @@ def prior_posterior_scatter(comparison: Comparison, group: str | None = None, *,
     shown = np.isfinite(before) & ~np.isnan(after)
     finite = shown & np.isfinite(after)
     values = np.concatenate([before[finite], after[finite]])
-    nats = nats_scale(ax, "x", values), nats_scale(ax, "y", values)
+    nats = nats_scale(ax, "x", values), nats_scale(ax, "y", values)  # one scale, so that equal odds are a straight line
     ax.axhline(0, color=GREY, linewidth=0.4)
     ax.axvline(0, color=GREY, linewidth=0.4)
-    ax.axline((0, 0), (1, 1), color=GREY, linestyle="--", linewidth=0.8) if nats[0] == "nats" else _bent_diagonal(ax, values)
     starts = np.cumsum([0, *units.sizes])
     colours = group_colours(len(units.groups))
     for place, (name, colour) in enumerate(zip(units.groups, colours, strict=True)):
         here = slice(starts[place], starts[place + 1])
         chosen = finite[here]
-        look = {"markersize": 2.5 if len(units) <= LARGE else 1.2, "rasterized": len(units) > LARGE}
+        look: dict[str, Any] = {"markersize": 2.5 if len(units) <= LARGE else 1.2, "rasterized": len(units) > LARGE}
         ax.plot(before[here][chosen], after[here][chosen], "o", color=colour, markeredgewidth=0, alpha=0.8, label=name, **look)
         mark_infinite(ax, before[here][shown[here]], after[here][shown[here]], color=colour, markersize=3)
-    ax.set(xlabel=f"prior log odds ({nats[0]}, {units.prior_reading})", ylabel=f"posterior log odds\n({nats[1]}, {units.method})")
+    ax.set_xlabel(f"prior log odds ({nats[0]}, {units.prior_reading})")
+    ax.set_ylabel(f"posterior log odds\n({nats[1]}, {units.method})")
+    if len(values):
+        ends = [float(values.min()), float(values.max())]
+        ax.autoscale(False)
+        ax.plot(ends, ends, color=GREY, linestyle="--", linewidth=0.8, zorder=0.5)
     _legend(ax, units.groups)
     return ax
-
-
-def _bent_diagonal(ax: Axes, values: np.ndarray) -> None:
-    """Equal odds: straight in the data, and bent nowhere because both axes have one scale."""
-    ends = [float(values.min()), float(values.max())]
-    ax.plot(ends, ends, color=GREY, linestyle="--", linewidth=0.8)
 
 
 def _legend(ax: Axes, names: list[str]) -> None:

@@ -17,9 +17,7 @@ _STYLES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (4, 1.5, 1, 1
 
 
 @styled
-def readings(
-    curves: ReadingCurves, quantity: Literal["survival", "log_odds"] = "survival", *, ax: Axes | None = None
-) -> Axes:
+def readings(curves: ReadingCurves, quantity: Literal["survival", "log_odds"] = "survival", *, ax: Axes | None = None) -> Axes:
     """P(unit present), or its log odds, along the units of a group under every reading that the prior has.
 
     How to read it: all curves belong to one and the same guidance; where they differ, "the prior survival" without the name of

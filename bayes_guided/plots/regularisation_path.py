@@ -1,9 +1,10 @@
 """Widths, error and evidence against strength."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from matplotlib.axes import Axes
+from numpy.typing import NDArray
 
 from bayes_guided.analysis.regularisation import RegularisationPath
 
@@ -34,10 +35,15 @@ def regularisation_path(
         values, label = _values(path, quantity, group)
         if values is None:
             continue
-        look = {"color": f"C{place % 6}", "label": short(path.name, 16)}
+        look: dict[str, Any] = {"color": f"C{place % 6}", "label": short(path.name, 16)}
         ax.plot(path.strengths.numpy(), values, marker=_MARKERS[place % len(_MARKERS)], **look)
         if quantity == "evidence" and path.best is not None:
-            ring = {"markersize": 7, "markerfacecolor": "none", "markeredgecolor": look["color"], "linestyle": ""}
+            ring: dict[str, Any] = {
+                "markersize": 7,
+                "markerfacecolor": "none",
+                "markeredgecolor": look["color"],
+                "linestyle": "",
+            }
             ax.plot([float(path.strengths[path.best])], [values[path.best]], "o", **ring)
         ax.set_ylabel(label)
     ax.set(xscale="log", xlabel=r"strength $\lambda$ (no unit)")
@@ -47,11 +53,11 @@ def regularisation_path(
     return ax
 
 
-def _values(path: RegularisationPath, quantity: str, group: str | None):
+def _values(path: RegularisationPath, quantity: str, group: str | None) -> tuple[NDArray[Any] | None, str]:
     if quantity == "units":
         units = path.units if group is None else path.widths[group]
         return units.numpy(), "units left\n(count)" if group is None else f"{short(group)}\nunits left (count)"
     if quantity == "error":
         is_fraction = path.error_name == "error"
         return (100 if is_fraction else 1) * path.error.numpy(), f"{path.error_name}\n({'%' if is_fraction else 'as fitted'})"
-    return None if path.log_evidence is None else path.log_evidence.numpy(), "log evidence\n(nats)"
+    return (None if path.log_evidence is None else path.log_evidence.numpy()), "log evidence\n(nats)"

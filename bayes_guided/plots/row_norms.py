@@ -5,8 +5,8 @@ from matplotlib.axes import Axes
 
 from bayes_guided.comparison import Comparison
 
-from .style import BLUE, ORANGE, axes_or_new, styled
-from .units import LARGE, along_units, units_of
+from .style import BLUE, LARGE, ORANGE, axes_or_new, styled
+from .units import along_units, units_of
 
 
 @styled
@@ -26,7 +26,7 @@ def row_norms(comparison: Comparison, group: str | None = None, *, ax: Axes | No
     norms = units["row_norm"]
     kept, gone = np.flatnonzero(norms != 0), np.flatnonzero(norms == 0)
     many = len(units) > LARGE
-    size, thickness = (1.2, 0.1) if many else (2.5, 0.5)
+    size, thickness = (1.2, 0.3) if many else (2.5, 0.5)
     ax.plot(kept, norms[kept], "o", color=BLUE, ms=size, mew=0, label=f"not zero ({len(kept):,})", rasterized=many)
     zeros = np.zeros(len(gone))
     ax.plot(gone, zeros, "|", color=ORANGE, ms=5, mew=thickness, label=f"zero ({len(gone):,})", rasterized=many)

@@ -1,6 +1,6 @@
 """Axes in nats, which may span three nats or thousands, and values that no axis has room for."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,7 +14,7 @@ _WIDE = 60.0
 _DECADES = 3
 
 
-def nats_scale(ax: Axes, which: Literal["x", "y"], values: NDArray[np.float64]) -> str:
+def nats_scale(ax: Axes, which: Literal["x", "y"], values: NDArray[Any]) -> str:
     """Makes an axis linear, or symmetrically logarithmic where the finite values span many nats; returns its unit."""
     finite = values[np.isfinite(values)]
     if not len(finite) or np.abs(finite).max() <= _WIDE:
@@ -36,7 +36,7 @@ def _ticks(low: float, high: float) -> list[float]:
     return [*(-power for power in reversed(powers)), 0.0, *powers]
 
 
-def mark_infinite(ax: Axes, places: NDArray[np.float64], values: NDArray[np.float64], **look: object) -> int:
+def mark_infinite(ax: Axes, places: NDArray[Any], values: NDArray[Any], **look: Any) -> int:
     """Triangles on the upper and lower edge of the axes for values of +inf and -inf; returns how many there are."""
     for sign, marker, edge in ((np.inf, "^", 1.0), (-np.inf, "v", 0.0)):
         here = places[values == sign]

@@ -27,6 +27,9 @@ PRIOR, POSTERIOR = ORANGE, BLUE
 FEW_GROUPS = 4
 """Up to so many groups have colours and names of their own; more are shaded by depth."""
 
+LARGE = 500
+"""Lines and clouds of more points are pixels in vector files, which would otherwise take megabytes and seconds to show."""
+
 
 def styled(draw: Callable[P, R]) -> Callable[P, R]:
     """The function, run under the package's style sheet; matplotlib's settings are then as before."""

@@ -2,6 +2,8 @@
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 
 from bayes_guided.comparison import Comparison
 
@@ -18,7 +20,7 @@ _NAMED = 40
 
 @styled
 def survival_heatmap(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
-    """P(unit present) of every unit: a row per group in network order, its upper half before and its lower half after the data.
+    """P(unit present) of every unit: a row per group in network order, its upper half before, its lower half after the data.
 
     Every group is stretched to the full width, first unit left, so that narrow and wide layers can be read alike; its number
     of units stands beside its name. Where there are more units than pixels, neighbours are averaged. In the reading "map" the
@@ -38,7 +40,7 @@ def survival_heatmap(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
     for place, size in enumerate(units.sizes):
         for side, top, bottom in (("prior", place - 0.42, place), ("posterior", place, place + 0.42)):
             strip = np.ma.masked_invalid(rows[side][place, :size])[None, :]
-            image = ax.imshow(strip, extent=(0, 1, bottom, top), aspect="auto", vmin=0, vmax=1, cmap="cividis")
+            ax.imshow(strip, extent=(0, 1, bottom, top), aspect="auto", vmin=0, vmax=1, cmap="cividis")
     step = -(-count // _NAMED)
     places = list(range(0, count, step))
     labels = [f"{short(units.groups[place], 14)} ({units.sizes[place]:,})" for place in places]
@@ -47,7 +49,15 @@ def survival_heatmap(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
     ax.tick_params(axis="y", length=0)
     ax.spines[:].set_visible(False)
     ax.set_title(f"above: prior ({units.prior_reading})\nbelow: posterior ({units.reading}, {units.method})")
-    bar = ax.figure.colorbar(image, ax=ax, location="bottom", shrink=0.7, aspect=30, pad=0.02, ticks=(0, 0.5, 1))
+    bar = ax.figure.colorbar(
+        ScalarMappable(Normalize(0, 1), "cividis"),
+        ax=ax,
+        location="bottom",
+        shrink=0.7,
+        aspect=30,
+        pad=0.02,
+        ticks=(0, 0.5, 1),
+    )
     bar.set_label("P(unit present) (fraction)")
     bar.outline.set_visible(False)
     return ax

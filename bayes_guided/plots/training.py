@@ -9,6 +9,7 @@ from bayes_guided.infer import Epoch, History
 
 from .style import BLUE, FEW_GROUPS, GREEN, GREY, ORANGE, axes_or_new, group_colours, short, styled
 
+
 @styled
 def training(
     history: History,

@@ -1,16 +1,19 @@
 """Prior and posterior survival along the units."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 
 from bayes_guided.comparison import Comparison
 
 from .strips import guidance_strip, kept_strip
-from .style import POSTERIOR, PRIOR, axes_or_new, styled
-from .units import LARGE, Units, along_units, units_of
+from .style import LARGE, POSTERIOR, PRIOR, axes_or_new, styled
+from .units import Units, along_units, units_of
 
 _STRIP = 0.18
 """Part of the axes' height that the guidance takes."""
+_POINTS: dict[str, Any] = {"linestyle": "", "marker": "o", "markersize": 1.5, "markeredgewidth": 0}
 
 
 @styled
@@ -34,7 +37,8 @@ def unit_survival(comparison: Comparison, group: str | None = None, *, ax: Axes 
     ax = axes_or_new(ax, 2.4)
     units = units_of(comparison, group)
     is_point = units.reading == "map"
-    _draw_line(ax, units, "prior_survival", PRIOR, "prior")
+    # A single unit has no line; above the posterior's points the line stays visible.
+    _draw_line(ax, units, "prior_survival", PRIOR, "prior", zorder=2.5, **(_POINTS if len(units) == 1 else {}))
     if not is_point:
         _draw_posterior(ax, units)
     along_units(ax, units)
@@ -42,7 +46,7 @@ def unit_survival(comparison: Comparison, group: str | None = None, *, ax: Axes 
     top = 2.1 if is_point else 1.75
     ax.set(ylim=(-0.04, top), yticks=(0, 0.5, 1))
     ax.spines["left"].set_bounds(0, 1)
-    reading = f"{units.prior_reading}" if is_point else units.reading
+    reading = units.prior_reading if is_point else units.reading
     ax.set_ylabel(f"survival\n(fraction, {reading})", y=0.5 / top)
     guidance_strip(ax.inset_axes((0, 1 - _STRIP, 1, _STRIP), sharex=ax), units["guidance"])
     if is_point:
@@ -53,17 +57,16 @@ def unit_survival(comparison: Comparison, group: str | None = None, *, ax: Axes 
 
 
 def _draw_posterior(ax: Axes, units: Units) -> None:
-    _draw_line(ax, units, "posterior_survival", POSTERIOR, f"posterior ({units.method})")
+    # Neighbouring units may well go opposite ways: steps, and points where there are more units than pixels.
+    look = {"drawstyle": "steps-mid"} if 1 < len(units) <= LARGE else _POINTS
+    _draw_line(ax, units, "posterior_survival", POSTERIOR, f"posterior ({units.method})", **look)
     lower, upper = units["posterior_lower"], units["posterior_upper"]
     if not np.isnan(lower).all():
         label = f"{100 * units.dataset.attrs['level']:g} %"
-        band = ax.fill_between(range(len(units)), lower, upper, color=POSTERIOR, alpha=0.25, linewidth=0, label=label, step="mid")
+        places = np.arange(len(units))
+        band = ax.fill_between(places, lower, upper, step="mid", color=POSTERIOR, alpha=0.25, linewidth=0, label=label)
         band.set_rasterized(len(units) > LARGE)
 
 
-def _draw_line(ax: Axes, units: Units, variable: str, colour: str, label: str) -> None:
-    # A single unit has no line.
-    marker = "o" if len(units) == 1 else None
-    # Neighbouring units may well go opposite ways: a posterior has steps where a prior has a curve.
-    drawstyle = "steps-mid" if variable == "posterior_survival" else "default"
-    ax.plot(units[variable], color=colour, label=label, marker=marker, drawstyle=drawstyle, rasterized=len(units) > LARGE)
+def _draw_line(ax: Axes, units: Units, variable: str, colour: str, label: str, **look: Any) -> None:
+    ax.plot(units[variable], color=colour, label=label, rasterized=len(units) > LARGE, **look)

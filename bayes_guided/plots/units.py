@@ -1,6 +1,7 @@
 """Units along an axis: those of one group, or those of all groups end to end in network order."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -12,9 +13,6 @@ from bayes_guided.comparison import Comparison
 from bayes_guided.exceptions import ComparisonError
 
 from .style import FEW_GROUPS, GREY, short
-
-LARGE = 500
-"""Lines and clouds of more points are pixels in vector files, which would otherwise take megabytes and seconds to show."""
 
 _LABELS = 10
 """So many numbers of groups fit along an axis."""
@@ -59,7 +57,7 @@ class Units:
     def __len__(self) -> int:
         return sum(self.sizes)
 
-    def __getitem__(self, variable: str) -> NDArray[np.generic]:
+    def __getitem__(self, variable: str) -> NDArray[Any]:
         """A variable of the units, without what fills up the dataset's rows."""
         rows = self.dataset[variable].transpose("group", "unit").values
         return np.concatenate([row[:size] for row, size in zip(rows, self.sizes, strict=True)])

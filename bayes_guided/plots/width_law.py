@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from bayes_guided.comparison import Comparison
 
-from .style import POSTERIOR, PRIOR, axes_or_new, short, styled
+from .style import LARGE, POSTERIOR, PRIOR, axes_or_new, short, styled
 from .units import one_fit, units_of
 
 _FAR = 1e-4
@@ -37,7 +37,10 @@ def width_law(comparison: Comparison, group: str | None = None, *, ax: Axes | No
     low, high = _view(laws, model)
     edges = np.arange(low, high + 2) - 0.5
     for (label, pmf), colour in zip(laws.items(), (PRIOR, POSTERIOR), strict=False):
-        ax.stairs(pmf[low : high + 1], edges, fill=True, color=colour, alpha=0.55, linewidth=0, label=label)
+        many = high - low > LARGE
+        # Bars narrower than a pixel need an edge to be seen.
+        steps = ax.stairs(pmf[low : high + 1], edges, fill=True, color=colour, alpha=0.55, linewidth=0.4 * many, label=label)
+        steps.set_rasterized(many)
     tops = [float(pmf.max()) for pmf in laws.values()]
     if max(tops) > _UNEQUAL * min(tops):
         # The legend needs room above, which a logarithmic axis counts in decades.
@@ -45,7 +48,7 @@ def width_law(comparison: Comparison, group: str | None = None, *, ax: Axes | No
     else:
         ax.set_ylim(0, 1.45 * max(tops))
         ax.set_yticks([tick for tick in MaxNLocator(4).tick_values(0, max(tops)) if tick <= 1.1 * max(tops)])
-    ax.axvline(model, ymax=0.75, color="black", linestyle=":", label=f"model: {model}")
+    ax.axvline(model, ymax=0.75, color="black", linestyle=":", label=f"model: {model:,}")
     ax.set(xlim=(edges[0], edges[-1]), ylabel=f"probability\n({units.prior_reading})")
     ax.set_xlabel(f"units present, of {len(units):,} (count)")
     ax.set_title("all groups" if group is None else short(group, 32))

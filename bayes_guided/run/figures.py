@@ -1,7 +1,9 @@
 """The figures of a run."""
 
+from collections.abc import Callable
 from pathlib import Path
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bayes_guided import plots
@@ -44,7 +46,7 @@ def figures_of(fit: Fit, comparison: Comparison) -> dict[str, Figure]:
     return figures
 
 
-def _per_group(draw, comparison: Comparison, height: float) -> Figure:
+def _per_group(draw: Callable[..., Axes], comparison: Comparison, height: float) -> Figure:
     figure, axes = plots.panels(len(comparison.groups), height=height)
     for group, ax in zip(comparison.groups, axes, strict=True):
         draw(comparison, group, ax=ax)
@@ -73,7 +75,7 @@ def _refit(fit: Fit) -> History | None:
     return fit.refit.history if isinstance(fit, MAPFit) and fit.refit is not None else None
 
 
-def _figure(ax) -> Figure:
+def _figure(ax: Axes) -> Figure:
     figure = ax.figure
     assert isinstance(figure, Figure)
     return figure

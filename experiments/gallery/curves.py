@@ -34,7 +34,15 @@ def path(settings: Settings, profile: str, seed: int) -> RegularisationPath:
         prior = bg.GuidedPrior(architecture, weights=bg.priors.GroupLaplace(strength=strength), guidance=shape)
         likelihood = bg.likelihoods.Normal(settings["noise"])
         fit = bg.fit_map(
-            net, prior, train, likelihood=likelihood, epochs=settings["epochs"], batch_size=cases, lr=0.02, seed=seed, progress=False
+            net,
+            prior,
+            train,
+            likelihood=likelihood,
+            epochs=settings["epochs"],
+            batch_size=cases,
+            lr=0.02,
+            seed=seed,
+            progress=False,
         )
         evidence = bg.laplace(fit, train).evidence.log_evidence
         found.append((fit.sub_architecture().widths, fit.evaluate(test).error, evidence))
@@ -61,13 +69,22 @@ def occam(settings: Settings, seed: int) -> dict[str, OccamCurve]:
     (group,) = (group.name for group in architecture.groups)
     costs = {group: torch.linspace(-settings["cost"], settings["cost"], settings["degree"], dtype=torch.float64)}
     models = IndependentInclusion(architecture, costs)
-    nested = [architecture.sub_architecture({group: torch.arange(settings["degree"]) < k}) for k in range(1, settings["degree"] + 1)]
+    nested = [
+        architecture.sub_architecture({group: torch.arange(settings["degree"]) < k}) for k in range(1, settings["degree"] + 1)
+    ]
     likely = [sub for sub, _ in models.most_probable(60)]
     prior = bg.GuidedPrior(architecture, bg.priors.Normal(strength=0.5))
     curves = {}
     for name, subs in (("nested", nested), ("top", [sub for sub in likely if sub.num_units])):
         table = bg.compare_models(
-            net, prior, (inputs, targets), subs, likelihood=bg.likelihoods.Normal(settings["noise"]), epochs=1, seed=seed, progress=False
+            net,
+            prior,
+            (inputs, targets),
+            subs,
+            likelihood=bg.likelihoods.Normal(settings["noise"]),
+            epochs=1,
+            seed=seed,
+            progress=False,
         )
         curves[name] = occam_curve_of(table, [sub.num_units for sub in subs], [float(models.log_prob(sub)) for sub in subs])
     return curves
@@ -98,7 +115,9 @@ def calibration(settings: Settings, seed: int) -> list[CalibrationTable]:
         posterior = assumed + factors
         inclusion = torch.tensor(1 / (1 + np.exp(-posterior)))
         laws = torch.tensor(np.exp([poisson_binomial_log_pmf(row) for row in posterior]))
-        tables.append(calibration_of_laws(name, torch.tensor(present), inclusion, laws / laws.sum(dim=1, keepdim=True), uniform))
+        tables.append(
+            calibration_of_laws(name, torch.tensor(present), inclusion, laws / laws.sum(dim=1, keepdim=True), uniform)
+        )
     return tables
 
 

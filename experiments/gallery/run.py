@@ -26,7 +26,9 @@ DOTS_PER_INCH = 150
 def main(arguments: Sequence[str] | None = None) -> int:
     """Computes what is asked for, then draws all; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--compute", nargs="*", metavar="NAME", help=f"compute results anew: all, or some of {', '.join(RESULTS)}")
+    parser.add_argument(
+        "--compute", nargs="*", metavar="NAME", help=f"compute results anew: all, or some of {', '.join(RESULTS)}"
+    )
     options = parser.parse_args(arguments)
     if options.compute is not None:
         config = yaml.safe_load((HERE / "config.yaml").read_text())
