@@ -18,16 +18,20 @@ CountFromTwo = Annotated[int, Field(ge=2)]
 Epochs = Annotated[float, Field(ge=0)]
 
 _NO_READING = {
+    "map": ("TreeGroupLaplace",),
     "threshold": ("SparseGroupLaplace", "TreeGroupLaplace"),
     "shrinkage": ("Normal", "Laplace", "SparseGroupLaplace", "GroupSqrtLaplace", "TreeGroupLaplace"),
     "evidence": ("GroupHorseshoe", "TreeGroupLaplace"),
 }
-"""Families of weight priors that cannot be read so as a prior over models (P10, P11, P16)."""
+"""Families of weight priors that cannot be read so as a prior over models (P10, P11, P16).
+
+Exact zeros stand beside the prior's evidence reading; the horseshoe's, which has no MAP at all, `fit_map` refuses and says why.
+"""
 
 
 def prior_has(family: str, reading: str) -> bool:
-    """Whether a continuous prior of the family has the reading; exact zeros stand beside the prior's evidence (P11)."""
-    return family not in _NO_READING["evidence" if reading == "map" else reading]
+    """Whether a continuous prior of the family has the reading."""
+    return family not in _NO_READING[reading]
 
 
 class Fitting(Settings, ABC):

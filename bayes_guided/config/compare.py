@@ -34,10 +34,12 @@ class CompareSettings(Settings):
         return next(name for name in TELLING if name in readings)
 
     def problem(self, readings: Sequence[str]) -> str | None:
-        """Why a fit that has these readings cannot be compared so; None if it can."""
+        """Why a fit and a prior that have these readings cannot be compared so; None if they can."""
+        if not readings:
+            return "'prior.family' has no reading that this fit has too, to compare them in; give another one, or 'fit.method'"
         reading = self.chosen(readings)
         if reading not in readings:
-            return f"'compare.reading' is {reading!r}, which this fit does not have; give one of {', '.join(readings)}"
+            return f"'compare.reading' is {reading!r}, which fit or prior do not have; give one of {', '.join(readings)}"
         if reading == "threshold" and self.tau is None:
-            return f"'compare.tau' is missing: this fit is read as a threshold (it has {', '.join(readings)})"
+            return f"'compare.tau' is missing: the reading is 'threshold' (known are {', '.join(readings)})"
         return None

@@ -92,6 +92,8 @@ def test_names_and_mappings_become_what_fit_svi_takes() -> None:
         ({"fit": {"method": "map"}, "compare": {"reading": "inclusion"}}, ["'compare.reading' is 'inclusion'", "map"]),
         ({"fit": {"method": "svi"}, "compare": {"reading": "threshold"}}, ["'compare.tau' is missing"]),
         ({"fit": {"method": "mcmc"}, "prior": {"strength": 1, "family": "Normal"}}, ["'compare.tau' is missing"]),
+        ({"fit": {"method": "svi", "kept_draws": 99}}, ["'fit.kept_draws' is 99", "100"]),
+        ({"prior": {"strength": 1, "family": "TreeGroupLaplace"}}, ["'prior.family'", "'fit.method'"]),
     ],
 )
 def test_what_a_method_cannot_do_is_refused_before_it_starts(changes: dict[str, Any], expected: list[str]) -> None:
@@ -107,7 +109,7 @@ def test_options_of_the_other_kind_of_prior_are_refused(names: tuple[str, ...], 
         "norm": "exact",
         "reparameterisation": "weights",
         "strength": {"shape": 1.0, "rate": 1.0},
-        "kept_draws": 5,
+        "kept_draws": 150,
         "gradient": "widths",
         "restarts": 2,
         "allow_empty": True,

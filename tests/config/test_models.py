@@ -1,15 +1,17 @@
 """Settings build what they say."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
 
 import bayes_guided as bg
 from bayes_guided.config import MAPSettings, NetSettings, PriorSettings, RunConfig, parse_config
+from bayes_guided.config.budget import prior_has
+from bayes_guided.config.prior import Family
 from bayes_guided.datasets import Dataset
-from bayes_guided.exceptions import ConfigError, ProtectedGroupError
+from bayes_guided.exceptions import ConfigError, ImproperPriorError, NoDensityError, ProtectedGroupError, ReadingError
 from bayes_guided.guidance import constant, cost, exponential, linear, polynomial, step
 
 
@@ -110,3 +112,15 @@ def test_own_module(tmp_path: Path) -> None:
         NetSettings(module=module, settings={"wdth": 3}).build()
     with pytest.raises(ConfigError, match="no function"):
         NetSettings(module=f"{tmp_path / 'mine.py'}:bild").build()
+
+
+@pytest.mark.parametrize("reading", ["threshold", "shrinkage", "evidence"])
+@pytest.mark.parametrize("family", get_args(Family))
+def test_settings_know_which_families_have_a_reading(architecture: bg.Architecture, family: str, reading: str) -> None:
+    prior = PriorSettings.model_validate({"strength": 1.0, "family": family}).build(architecture)
+    try:
+        prior.model_prior(reading, tau=1.0, curvature=1.0)
+    except (ReadingError, NoDensityError, ImproperPriorError):
+        assert not prior_has(family, reading)
+    else:
+        assert prior_has(family, reading)
