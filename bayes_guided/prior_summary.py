@@ -8,7 +8,7 @@ from rich.table import Table
 from torch import Tensor
 
 from bayes_guided.priors import CountLaw
-from bayes_guided.priors.prior_overview import Answer
+from bayes_guided.priors.models.prior_overview import Answer
 from bayes_guided.run import PriorView
 from bayes_guided.run.prior_numbers import runs
 

@@ -61,7 +61,7 @@ def test_examples(name: str, folder: Path) -> None:
 
 def test_what_is_not_exact_is_marked_and_explained(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for limit in ("MAX_ENTROPY_UNITS", "MAX_LAW_UNITS"):
-        monkeypatch.setattr(f"bayes_guided.priors.cumulative_shrinkage.{limit}", 6)
+        monkeypatch.setattr(f"bayes_guided.priors.models.cumulative_shrinkage.{limit}", 6)
     result = invoke("prior", write(folder, **KINDS["shrinkage"]), "--out", "here")
     assert result.exit_code == 0
     found = json.loads(Path("here/prior.json").read_text())
@@ -76,7 +76,7 @@ def test_what_is_not_exact_is_marked_and_explained(folder: Path, monkeypatch: py
 
 def test_what_cannot_be_computed_at_all_is_a_dash_with_a_reason(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for limit, value in (("MAX_ENTROPY_UNITS", 3), ("MAX_LAW_UNITS", 3), ("MAX_CONDITIONED_COST", 3)):
-        monkeypatch.setattr(f"bayes_guided.priors.cumulative_shrinkage.{limit}", value)
+        monkeypatch.setattr(f"bayes_guided.priors.models.cumulative_shrinkage.{limit}", value)
     result = invoke("prior", write(folder, models={"kind": "shrinkage", "strength": 1, "min_width": 2}), "--out", "here")
     assert result.exit_code == 0
     assert "survival, width of layers.0, " in result.stdout

@@ -6,7 +6,7 @@ from jaxtyping import TypeCheckError
 
 import bayes_guided as bg
 from bayes_guided.distributions import GroupLaplace
-from bayes_guided.priors.proximal import group_factor
+from bayes_guided.priors.rows.proximal import group_factor
 
 
 def test_whole_numbers_pass_for_real_ones() -> None:

@@ -17,8 +17,8 @@ from torch import Tensor
 from bayes_guided.analysis.divergence import TotalCorrelation, total_correlation, unit_divergences
 from bayes_guided.exceptions import ExactLimitError
 from bayes_guided.priors import IndependentInclusion
-from bayes_guided.priors.factorised import FactorisedPrior
-from bayes_guided.priors.model_prior import ModelPrior
+from bayes_guided.priors.models.factorised import FactorisedPrior
+from bayes_guided.priors.models.model_prior import ModelPrior
 from bayes_guided.types import UnitValues
 
 from .posterior import Posterior

@@ -14,7 +14,7 @@ from typing import Any
 from bayes_guided.exceptions import ArchitectureMismatchError, PriorMismatchError, ReadingError
 from bayes_guided.infer import Fit
 from bayes_guided.priors import GuidedPrior, SpikeAndSlabPrior
-from bayes_guided.priors.model_prior import ModelPrior
+from bayes_guided.priors.models.model_prior import ModelPrior
 from bayes_guided.priors.storage import prior_to_json
 
 Prior = GuidedPrior | SpikeAndSlabPrior

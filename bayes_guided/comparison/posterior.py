@@ -11,7 +11,7 @@ from bayes_guided.exceptions import ReadingError
 from bayes_guided.infer import EnsembleFit, Fit, MAPFit, SVIFit
 from bayes_guided.infer.mcmc.result import MCMCFit
 from bayes_guided.infer.svi.kept_draws import KeptDraws
-from bayes_guided.priors.model_prior import ModelPrior
+from bayes_guided.priors.models.model_prior import ModelPrior
 from bayes_guided.types import UnitValues
 
 from .pairing import Pair

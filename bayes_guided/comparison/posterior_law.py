@@ -10,8 +10,8 @@ from bayes_guided.guides.width_tilted import TiltedInclusion
 from bayes_guided.infer import Fit
 from bayes_guided.infer.inclusion.result import InclusionFit
 from bayes_guided.priors import IndependentInclusion, NestedWidth, TiltedWidth
-from bayes_guided.priors.model_prior import ModelPrior
-from bayes_guided.priors.shared_budget import SharedBudget
+from bayes_guided.priors.models.model_prior import ModelPrior
+from bayes_guided.priors.models.shared_budget import SharedBudget
 from bayes_guided.types import UnitValues
 
 from .capabilities import KnowsIndependence

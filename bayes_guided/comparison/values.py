@@ -9,7 +9,7 @@ from bayes_guided.exceptions import ExactLimitError
 from bayes_guided.infer import Fit, LaplaceFit
 from bayes_guided.priors import GuidedPrior
 from bayes_guided.priors.log_odds import model_log_odds
-from bayes_guided.priors.model_prior import ModelPrior
+from bayes_guided.priors.models.model_prior import ModelPrior
 from bayes_guided.types import UnitValues
 
 from .divergences import Divergence, Divergences, divergences

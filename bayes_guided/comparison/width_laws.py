@@ -9,9 +9,9 @@ from torch import Tensor
 
 from bayes_guided.exceptions import ExactLimitError
 from bayes_guided.priors import GibbsComplexity
-from bayes_guided.priors.frequencies import estimate_from_draws
-from bayes_guided.priors.model_prior import ModelPrior
-from bayes_guided.priors.width_sampler import WidthEstimates
+from bayes_guided.priors.models.frequencies import estimate_from_draws
+from bayes_guided.priors.models.model_prior import ModelPrior
+from bayes_guided.priors.models.width_sampler import WidthEstimates
 from bayes_guided.types import UnitValues
 
 PRIOR_DRAWS = 4000

@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 from bayes_guided import priors
 from bayes_guided.architecture import Architecture
 from bayes_guided.priors import ModelPrior
-from bayes_guided.priors.wanted_guidance import WantedGuidance, guidance_of_hazard, guidance_of_independent
+from bayes_guided.priors.models.wanted_guidance import WantedGuidance, guidance_of_hazard, guidance_of_independent
 from bayes_guided.types import UnitValues
 
 from .model_section import GuidedSection, ModelSection, StrengthOrOther

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 from bayes_guided.architecture import Architecture
 from bayes_guided.datasets import Dataset
 from bayes_guided.priors import ModelPrior
-from bayes_guided.priors.wanted_guidance import WantedGuidance, guidance_of_weights
+from bayes_guided.priors.models.wanted_guidance import WantedGuidance, guidance_of_weights
 from bayes_guided.types import UnitValues
 
 from .compare import CompareSettings

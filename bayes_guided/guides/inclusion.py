@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
 from bayes_guided.guides.hard_concrete import hard_concrete
-from bayes_guided.priors.unit_tree import log_poisson_binomial
+from bayes_guided.priors.models.unit_tree import log_poisson_binomial
 
 SPEED = 10.0
 """Nats of log odds per unit of a parameter: Adam moves a parameter by its learning rate, which is made for weights."""

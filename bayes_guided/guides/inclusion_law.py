@@ -11,12 +11,12 @@ from bayes_guided.exceptions import ConfigError
 from bayes_guided.guides.inclusion import BernoulliInclusion, InclusionLaw
 from bayes_guided.guides.width import IMPOSSIBLE, NestedInclusion
 from bayes_guided.guides.width_tilted import TiltedInclusion
-from bayes_guided.priors.cumulative_shrinkage import CumulativeShrinkage
-from bayes_guided.priors.guided_units import GuidedUnits
-from bayes_guided.priors.independent import IndependentInclusion
-from bayes_guided.priors.model_prior import ModelPrior
-from bayes_guided.priors.nested import NestedWidth
-from bayes_guided.priors.shared_budget import SharedBudget
+from bayes_guided.priors.models.cumulative_shrinkage import CumulativeShrinkage
+from bayes_guided.priors.models.guided_units import GuidedUnits
+from bayes_guided.priors.models.independent import IndependentInclusion
+from bayes_guided.priors.models.model_prior import ModelPrior
+from bayes_guided.priors.models.nested import NestedWidth
+from bayes_guided.priors.models.shared_budget import SharedBudget
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ from torch.nn.functional import logsigmoid
 
 from bayes_guided.exceptions import ConfigError
 from bayes_guided.guides.inclusion_law import Inclusion
-from bayes_guided.priors.complexity import PairwiseComplexity
-from bayes_guided.priors.gibbs import GibbsComplexity
-from bayes_guided.priors.independent import IndependentInclusion
-from bayes_guided.priors.model_prior import ModelPrior
-from bayes_guided.priors.nested import NestedWidth
-from bayes_guided.priors.shared_budget import SharedBudget
-from bayes_guided.priors.tilted import TiltedLaw, TiltedWidth
+from bayes_guided.priors.models.complexity import PairwiseComplexity
+from bayes_guided.priors.models.gibbs import GibbsComplexity
+from bayes_guided.priors.models.independent import IndependentInclusion
+from bayes_guided.priors.models.model_prior import ModelPrior
+from bayes_guided.priors.models.nested import NestedWidth
+from bayes_guided.priors.models.shared_budget import SharedBudget
+from bayes_guided.priors.models.tilted import TiltedLaw, TiltedWidth
 
 MAX_LISTED = 1024
 """Models up to which expectations over q(m) are summed over all of them."""

@@ -13,7 +13,7 @@ from bayes_guided.guides.mean_field import MeanField
 from bayes_guided.guides.noise import LogNormalNoise, noise_guide
 from bayes_guided.likelihoods import Likelihood
 from bayes_guided.priors.spike_and_slab import SpikeAndSlabPrior
-from bayes_guided.priors.weights import Normal
+from bayes_guided.priors.rows.weights import Normal
 
 
 class SpikeAndSlabGuide(nn.Module):

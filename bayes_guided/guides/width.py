@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from bayes_guided.guides.hard_concrete import hard_concrete
 from bayes_guided.guides.inclusion import SPEED, START, InclusionLaw, natural
-from bayes_guided.priors.group_law import nested_masks, sample_counts
+from bayes_guided.priors.models.group_law import nested_masks, sample_counts
 
 IMPOSSIBLE = -1e30
 """The logarithm of zero: finite, so that gradients stay finite."""

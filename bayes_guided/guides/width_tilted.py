@@ -8,7 +8,7 @@ from torch.nn.functional import pad
 from bayes_guided.guides.hard_concrete import hard_concrete
 from bayes_guided.guides.inclusion import SPEED, START, InclusionLaw, every_subset, natural
 from bayes_guided.guides.width import IMPOSSIBLE
-from bayes_guided.priors.tilted_units import TiltedUnits
+from bayes_guided.priors.models.tilted_units import TiltedUnits
 
 
 class TiltedInclusion(InclusionLaw):

@@ -12,8 +12,8 @@ from bayes_guided.analysis.implied import Reading, Shrinkage, Threshold
 from bayes_guided.analysis.intervals import frequency_log_odds, jeffreys_interval
 from bayes_guided.infer.draws import Draws
 from bayes_guided.infer.svi.kept_draws import KeptDraws
-from bayes_guided.priors import weights as families
 from bayes_guided.priors.guided import GuidedPrior
+from bayes_guided.priors.rows import weights as families
 from bayes_guided.types import Rows
 
 DRAWS = 1000

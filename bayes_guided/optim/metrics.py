@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from bayes_guided.priors.proximal import ProxPlan, soft_threshold
+from bayes_guided.priors.rows.proximal import ProxPlan, soft_threshold
 
 from .blocks import PenalisedBlock, State
 

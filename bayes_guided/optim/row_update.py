@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import nn
 
 from bayes_guided.architecture import Role, UnitGroup
-from bayes_guided.priors.row_prior import RowPrior
+from bayes_guided.priors.rows.row_prior import RowPrior
 
 from .blocks import ParameterBlock, PenalisedBlock, State
 from .metrics import LiveRows, Metric

@@ -13,9 +13,9 @@ from bayes_guided.analysis.implied import reading_of
 from bayes_guided.architecture import Architecture, Role, UnitGroup
 from bayes_guided.exceptions import ArchitectureMismatchError, ConfigError, RowShapeError
 from bayes_guided.guidance import Guidance, constant
-from bayes_guided.priors.independent import IndependentInclusion
-from bayes_guided.priors.row_prior import RowPrior
-from bayes_guided.priors.weights import Normal, WeightPrior
+from bayes_guided.priors.models.independent import IndependentInclusion
+from bayes_guided.priors.rows.row_prior import RowPrior
+from bayes_guided.priors.rows.weights import Normal, WeightPrior
 from bayes_guided.types import Rows, UnitValues
 
 

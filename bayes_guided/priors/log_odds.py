@@ -6,8 +6,8 @@ from torch import Tensor
 
 from bayes_guided.analysis.implied import reading_of
 from bayes_guided.priors.guided import GuidedPrior
-from bayes_guided.priors.independent import IndependentInclusion
-from bayes_guided.priors.model_prior import ModelPrior
+from bayes_guided.priors.models.independent import IndependentInclusion
+from bayes_guided.priors.models.model_prior import ModelPrior
 from bayes_guided.priors.spike_and_slab import SpikeAndSlabPrior
 from bayes_guided.types import UnitValues
 

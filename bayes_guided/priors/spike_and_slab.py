@@ -18,14 +18,14 @@ from bayes_guided.exceptions import (
     UnitCostError,
 )
 from bayes_guided.guidance import Guidance, constant
-from bayes_guided.priors.forms import Form
 from bayes_guided.priors.guided import GuidedPrior
-from bayes_guided.priors.independent import IndependentInclusion
-from bayes_guided.priors.model_prior import ModelPrior
+from bayes_guided.priors.models.forms import Form
+from bayes_guided.priors.models.independent import IndependentInclusion
+from bayes_guided.priors.models.model_prior import ModelPrior
+from bayes_guided.priors.rows.weights import Normal, WeightPrior
 from bayes_guided.priors.slab_rows import SlabRows
 from bayes_guided.priors.slab_volumes import laplace_log_volume, log_normalizers
 from bayes_guided.priors.unit_values import per_unit
-from bayes_guided.priors.weights import Normal, WeightPrior
 from bayes_guided.types import Rows, UnitValues
 
 

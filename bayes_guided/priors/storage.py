@@ -9,11 +9,11 @@ from torch import Tensor
 from bayes_guided.architecture import Architecture
 from bayes_guided.exceptions import ArchitectureMismatchError, CheckpointError
 from bayes_guided.guidance import custom
-from bayes_guided.priors import weights
 from bayes_guided.priors.guided import GuidedPrior
-from bayes_guided.priors.model_storage import models_from_json, models_to_json
+from bayes_guided.priors.models.storage import models_from_json, models_to_json
+from bayes_guided.priors.rows import weights
+from bayes_guided.priors.rows.tree import TreeGroupLaplace
 from bayes_guided.priors.spike_and_slab import SpikeAndSlabPrior
-from bayes_guided.priors.tree import TreeGroupLaplace
 
 _FAMILIES: dict[str, type[weights.WeightPrior]] = {
     family.__name__: family

@@ -10,8 +10,8 @@ from bayes_guided.architecture import SubArchitecture
 from bayes_guided.config import PriorConfig
 from bayes_guided.files import write_atomically
 from bayes_guided.priors import CountLaw, PriorOverview
-from bayes_guided.priors.prior_overview import Answer
-from bayes_guided.priors.wanted_guidance import WantedGuidance
+from bayes_guided.priors.models.prior_overview import Answer
+from bayes_guided.priors.models.wanted_guidance import WantedGuidance
 from bayes_guided.types import UnitValues
 
 from .metrics import versions

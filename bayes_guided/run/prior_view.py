@@ -8,7 +8,7 @@ import torch
 from bayes_guided.architecture import Architecture
 from bayes_guided.config import PriorConfig
 from bayes_guided.priors import ModelPrior, PriorOverview, overview
-from bayes_guided.priors.wanted_guidance import WantedGuidance
+from bayes_guided.priors.models.wanted_guidance import WantedGuidance
 from bayes_guided.types import UnitValues
 
 from .prior_figures import draw_prior

@@ -31,14 +31,14 @@ from bayes_guided import guidance
 from bayes_guided.architecture import Architecture
 from bayes_guided.architecture.costs import Costs, CostTerm
 from bayes_guided.architecture.unit_group import Extent
-from bayes_guided.priors.cumulative_shrinkage import CumulativeShrinkage
-from bayes_guided.priors.gibbs import GibbsComplexity
-from bayes_guided.priors.independent import IndependentInclusion
-from bayes_guided.priors.model_prior import ModelPrior
-from bayes_guided.priors.nested import NestedWidth
-from bayes_guided.priors.tilted import TiltedWidth
-from bayes_guided.priors.unit_tree import log_poisson_binomial
-from bayes_guided.priors.width_laws import poisson
+from bayes_guided.priors.models.cumulative_shrinkage import CumulativeShrinkage
+from bayes_guided.priors.models.gibbs import GibbsComplexity
+from bayes_guided.priors.models.independent import IndependentInclusion
+from bayes_guided.priors.models.model_prior import ModelPrior
+from bayes_guided.priors.models.nested import NestedWidth
+from bayes_guided.priors.models.tilted import TiltedWidth
+from bayes_guided.priors.models.unit_tree import log_poisson_binomial
+from bayes_guided.priors.models.width_laws import poisson
 
 LAYERS, WIDTH, MANY = 50, 2048, 100_000
 

@@ -14,7 +14,7 @@ from bayes_guided.architecture import Architecture, SubArchitecture
 from bayes_guided.exceptions import ReadingError
 from bayes_guided.infer import Draws, Fit, History
 from bayes_guided.priors import GuidedPrior, IndependentInclusion, SpikeAndSlabPrior
-from bayes_guided.priors.model_prior import ModelPrior
+from bayes_guided.priors.models.model_prior import ModelPrior
 from tests.infer.problems import built
 
 

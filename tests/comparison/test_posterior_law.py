@@ -13,7 +13,7 @@ from bayes_guided.architecture import Architecture
 from bayes_guided.infer.inclusion.fitting import fit_inclusion
 from bayes_guided.infer.mcmc.fitting import fit_mcmc
 from bayes_guided.priors import CumulativeShrinkage, GibbsComplexity, IndependentInclusion, NestedWidth, TiltedWidth
-from bayes_guided.priors.width_laws import poisson
+from bayes_guided.priors.models.width_laws import poisson
 from tests.infer.problems import CLASSES, guided
 
 DRAWS = 2000

@@ -12,7 +12,7 @@ import bayes_guided as bg
 from bayes_guided.config import PriorConfig, load_prior_config, to_yaml
 from bayes_guided.exceptions import ConfigError, ReadingError, WidthLawError
 from bayes_guided.priors import ModelPrior, geometric, negative_binomial, poisson, uniform
-from bayes_guided.priors.wanted_guidance import guidance_of_hazard, guidance_of_independent
+from bayes_guided.priors.models.wanted_guidance import guidance_of_hazard, guidance_of_independent
 
 LINEAR = bg.guidance.linear()
 FIRST, SECOND = "layers.0", "layers.1"

@@ -11,7 +11,7 @@ from scipy.stats import chisquare
 from torch import Tensor, nn
 
 from bayes_guided.architecture import Architecture
-from bayes_guided.priors.model_prior import ModelPrior
+from bayes_guided.priors.models.model_prior import ModelPrior
 
 TOLERANCE = 1e-12
 DRAWS = 1_000_000

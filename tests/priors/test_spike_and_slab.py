@@ -26,12 +26,12 @@ from bayes_guided.exceptions import (
     UnitCostError,
     UnsupportedFormError,
 )
-from bayes_guided.priors.independent import IndependentInclusion
-from bayes_guided.priors.nested import NestedWidth
+from bayes_guided.priors.models.independent import IndependentInclusion
+from bayes_guided.priors.models.nested import NestedWidth
+from bayes_guided.priors.models.tilted import TiltedWidth
+from bayes_guided.priors.models.width_laws import poisson
 from bayes_guided.priors.slab_volumes import laplace_log_volume
 from bayes_guided.priors.spike_and_slab import SpikeAndSlabPrior
-from bayes_guided.priors.tilted import TiltedWidth
-from bayes_guided.priors.width_laws import poisson
 from tests.priors.every_mask import mlp_architecture
 from tests.scenarios import ALL_FAMILIES, WITH_MAP, log_normalizer, penalty_by_hand
 from theory import group_lasso, identity

@@ -75,7 +75,7 @@ def test_numbers_are_the_librarys(kind: str, tmp_path: Path) -> None:
 
 def test_figures_are_left_out_where_there_is_nothing_to_draw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for limit, value in (("MAX_ENTROPY_UNITS", 3), ("MAX_LAW_UNITS", 3), ("MAX_CONDITIONED_COST", 3)):
-        monkeypatch.setattr(f"bayes_guided.priors.cumulative_shrinkage.{limit}", value)
+        monkeypatch.setattr(f"bayes_guided.priors.models.cumulative_shrinkage.{limit}", value)
     _, found = show(tmp_path, models={"kind": "shrinkage", "strength": 1, "min_width": 2})
     assert {path.name for path in tmp_path.iterdir()} == {"config.yaml", "prior.json"}
     assert found["unit_survival"]["value"] is None
@@ -101,7 +101,7 @@ def test_the_same_prior_gives_the_same_bytes_and_another_is_refused(tmp_path: Pa
 
 def test_an_estimated_prior_gives_the_same_numbers_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for limit in ("MAX_ENTROPY_UNITS", "MAX_LAW_UNITS"):
-        monkeypatch.setattr(f"bayes_guided.priors.cumulative_shrinkage.{limit}", 3)
+        monkeypatch.setattr(f"bayes_guided.priors.models.cumulative_shrinkage.{limit}", 3)
     monkeypatch.setattr("bayes_guided.run.prior_view.draw_prior", lambda *_, **__: [])
     torch.manual_seed(1)
     _, first = show(tmp_path / "a", **KINDS["shrinkage"])

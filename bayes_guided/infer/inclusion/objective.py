@@ -17,7 +17,7 @@ from bayes_guided.infer.training.batches import Batches
 from bayes_guided.infer.training.history import Epoch
 from bayes_guided.infer.training.loop import BatchLoss, Objective
 from bayes_guided.likelihoods import _NOISE_PRIOR, Likelihood, Normal
-from bayes_guided.priors.independent import IndependentInclusion
+from bayes_guided.priors.models.independent import IndependentInclusion
 
 
 class InclusionObjective(Objective):

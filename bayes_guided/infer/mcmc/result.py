@@ -20,7 +20,7 @@ from bayes_guided.infer.mcmc.diagnostics import Diagnostics, diagnose
 from bayes_guided.infer.mcmc.representative import median_model
 from bayes_guided.infer.mcmc.samples import Samples
 from bayes_guided.priors import GuidedPrior
-from bayes_guided.priors.weights import GroupHorseshoe, GroupLaplace
+from bayes_guided.priors.rows.weights import GroupHorseshoe, GroupLaplace
 from bayes_guided.types import Rows, UnitValues
 
 _RARE = 10.0

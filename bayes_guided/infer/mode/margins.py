@@ -19,8 +19,8 @@ from bayes_guided.infer.mode.flat_weights import FlatWeights
 from bayes_guided.infer.mode.newton import improved
 from bayes_guided.infer.mode.smooth_prior import SmoothPrior
 from bayes_guided.infer.training.batches import Data, as_batches
-from bayes_guided.priors.row_prior import RowPrior
-from bayes_guided.priors.weights import GroupLaplace, Laplace, SparseGroupLaplace
+from bayes_guided.priors.rows.row_prior import RowPrior
+from bayes_guided.priors.rows.weights import GroupLaplace, Laplace, SparseGroupLaplace
 from bayes_guided.types import Masks, UnitValues
 
 SMALL = 512

@@ -19,7 +19,7 @@ from bayes_guided.infer.training.loop import Plan
 from bayes_guided.infer.training.session import Session
 from bayes_guided.likelihoods import Likelihood
 from bayes_guided.priors.guided import GuidedPrior
-from bayes_guided.priors.weights import Normal
+from bayes_guided.priors.rows.weights import Normal
 
 
 def compare_models(

@@ -24,8 +24,8 @@ from bayes_guided.infer.mode.flat_weights import FlatWeights
 from bayes_guided.infer.mode.posterior import Structure, assemble
 from bayes_guided.infer.mode.smooth_prior import SmoothPrior
 from bayes_guided.likelihoods import Normal
-from bayes_guided.priors import weights as families
 from bayes_guided.priors.guided import GuidedPrior
+from bayes_guided.priors.rows import weights as families
 from bayes_guided.types import UnitValues
 
 Way = Literal["row", "outgoing"]

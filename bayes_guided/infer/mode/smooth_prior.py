@@ -13,8 +13,8 @@ from bayes_guided.distributions.base import HomogeneousRow
 from bayes_guided.exceptions import NoMAPError
 from bayes_guided.infer.mode.flat_weights import FlatWeights
 from bayes_guided.priors.guided import GuidedPrior
-from bayes_guided.priors.row_prior import RowPrior
-from bayes_guided.priors.weights import GroupLaplace, GroupSqrtLaplace, Laplace, SparseGroupLaplace
+from bayes_guided.priors.rows.row_prior import RowPrior
+from bayes_guided.priors.rows.weights import GroupLaplace, GroupSqrtLaplace, Laplace, SparseGroupLaplace
 
 
 @dataclass(frozen=True, eq=False)

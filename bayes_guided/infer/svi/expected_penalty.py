@@ -16,9 +16,9 @@ from bayes_guided.analysis import expected_norm as expected
 from bayes_guided.distributions.base import HomogeneousRow
 from bayes_guided.exceptions import ConfigError, NoDensityError
 from bayes_guided.guides import Guide, Moments, Weights
-from bayes_guided.priors import weights as families
 from bayes_guided.priors.guided import GuidedPrior
-from bayes_guided.priors.row_prior import RowPrior
+from bayes_guided.priors.rows import weights as families
+from bayes_guided.priors.rows.row_prior import RowPrior
 
 NormExpectation = Literal["bound", "exact"]
 

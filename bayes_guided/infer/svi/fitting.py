@@ -23,8 +23,8 @@ from bayes_guided.infer.training.loop import Plan
 from bayes_guided.infer.training.session import Session
 from bayes_guided.likelihoods import Likelihood
 from bayes_guided.priors.guided import GuidedPrior
+from bayes_guided.priors.rows.strength_prior import GammaStrength
 from bayes_guided.priors.spike_and_slab import SpikeAndSlabPrior
-from bayes_guided.priors.strength_prior import GammaStrength
 
 AnyGuide = GuideName | GuideKind | Callable[..., Any]
 """The name of a guide, or a Pyro AutoGuide: its class, or a function from a model to one."""

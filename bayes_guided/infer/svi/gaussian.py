@@ -14,7 +14,7 @@ from bayes_guided.infer.svi.result import SVIFit
 from bayes_guided.infer.training.loop import Plan
 from bayes_guided.infer.training.session import Session
 from bayes_guided.priors.guided import GuidedPrior
-from bayes_guided.priors.strength_prior import GammaStrength
+from bayes_guided.priors.rows.strength_prior import GammaStrength
 
 Reparameterisation = Literal["local", "weights"]
 """Draw the outputs of linear layers and convolutions, or all weights."""

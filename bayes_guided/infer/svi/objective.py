@@ -20,7 +20,7 @@ from bayes_guided.infer.training.batches import Batches
 from bayes_guided.infer.training.history import Epoch
 from bayes_guided.infer.training.loop import BatchLoss, Objective
 from bayes_guided.likelihoods import Likelihood, Normal
-from bayes_guided.priors.strength_prior import GammaStrength
+from bayes_guided.priors.rows.strength_prior import GammaStrength
 
 
 class Divergence:

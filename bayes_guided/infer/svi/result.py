@@ -18,10 +18,10 @@ from bayes_guided.infer.draws import Draws
 from bayes_guided.infer.fit import Fit
 from bayes_guided.infer.svi.kept_draws import KeptDraws
 from bayes_guided.likelihoods import Likelihood
-from bayes_guided.priors import weights as families
 from bayes_guided.priors.estimate import Estimate
 from bayes_guided.priors.guided import GuidedPrior
-from bayes_guided.priors.strength_prior import GammaStrength
+from bayes_guided.priors.rows import weights as families
+from bayes_guided.priors.rows.strength_prior import GammaStrength
 from bayes_guided.types import UnitValues
 
 _NARROW = (

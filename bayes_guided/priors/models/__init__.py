@@ -1,0 +1,1 @@
+"""Priors over models: which units are present."""

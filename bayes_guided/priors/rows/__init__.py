@@ -1,0 +1,1 @@
+"""Priors on rows of weights, and their proximal operators."""
