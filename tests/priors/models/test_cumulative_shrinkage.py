@@ -12,7 +12,7 @@ from bayes_guided.priors.models.cumulative_shrinkage import CumulativeShrinkage
 from bayes_guided.priors.models.independent import IndependentInclusion
 from bayes_guided.priors.models.nested import NestedWidth
 from tests.priors.every_mask import EveryMask, assert_matches, assert_samples, mlp_architecture
-from tests.priors.test_stick_breaking import by_moments
+from tests.priors.models.test_stick_breaking import by_moments
 
 
 @pytest.fixture
