@@ -43,7 +43,8 @@ def unit_survival(comparison: Comparison, group: str | None = None, *, ax: Axes 
         _draw_posterior(ax, units)
     along_units(ax, units)
     # Strips inside the axes, above the range of the fractions: no layout can cut them off or let them overlap.
-    top = 2.1 if is_point else 1.75
+    entries = len(ax.get_legend_handles_labels()[0])
+    top = 2.1 if is_point else 1.75 if entries < 3 else 2.0
     ax.set(ylim=(-0.04, top), yticks=(0, 0.5, 1))
     ax.spines["left"].set_bounds(0, 1)
     reading = units.prior_reading if is_point else units.reading
@@ -51,15 +52,15 @@ def unit_survival(comparison: Comparison, group: str | None = None, *, ax: Axes 
     guidance_strip(ax.inset_axes((0, 1 - _STRIP, 1, _STRIP), sharex=ax), units["guidance"])
     if is_point:
         kept_strip(ax.inset_axes((0, 0.6, 1, 0.07), sharex=ax), units["in_model"])
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1.05 / top), bbox_transform=ax.transAxes, ncols=3, borderaxespad=0)
-    ax.set_title(units.title)
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1.05 / top), bbox_transform=ax.transAxes, ncols=2, borderaxespad=0)
+    ax.set_title(units.title if is_point else f"{units.title} ({units.method})")
     return ax
 
 
 def _draw_posterior(ax: Axes, units: Units) -> None:
     # Neighbouring units may well go opposite ways: steps, and points where there are more units than pixels.
     look = {"drawstyle": "steps-mid"} if 1 < len(units) <= LARGE else _POINTS
-    _draw_line(ax, units, "posterior_survival", POSTERIOR, f"posterior ({units.method})", **look)
+    _draw_line(ax, units, "posterior_survival", POSTERIOR, "posterior", **look)
     lower, upper = units["posterior_lower"], units["posterior_upper"]
     if not np.isnan(lower).all():
         label = f"{100 * units.dataset.attrs['level']:g} %"

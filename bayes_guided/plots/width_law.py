@@ -44,16 +44,16 @@ def width_law(comparison: Comparison, group: str | None = None, *, ax: Axes | No
     tops = [float(pmf.max()) for pmf in laws.values()]
     if max(tops) > _UNEQUAL * min(tops):
         # The legend needs room above, which a logarithmic axis counts in decades.
-        ax.set(yscale="log", ylim=(_FAR * min(tops), 30 * max(tops)))
+        ax.set(yscale="log", ylim=(_FAR * min(tops), 300 * max(tops)))
     else:
-        ax.set_ylim(0, 1.45 * max(tops))
+        ax.set_ylim(0, 1.65 * max(tops))
         ax.set_yticks([tick for tick in MaxNLocator(4).tick_values(0, max(tops)) if tick <= 1.1 * max(tops)])
-    ax.axvline(model, ymax=0.75, color="black", linestyle=":", label=f"model: {model:,}")
+    ax.axvline(model, ymax=0.65, color="black", linestyle=":", label=f"model: {model:,}")
     ax.set(xlim=(edges[0], edges[-1]), ylabel=f"probability\n({units.prior_reading})")
     ax.set_xlabel(f"units present, of {len(units):,} (count)")
     ax.set_title("all groups" if group is None else short(group, 32))
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    ax.legend(loc="upper left", ncols=3, columnspacing=0.8, handlelength=1.2)
+    ax.legend(loc="upper left", ncols=2)
     return ax
 
 

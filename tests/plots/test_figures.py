@@ -4,7 +4,6 @@ from pathlib import Path
 
 import matplotlib as mpl
 import pytest
-import torch
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
@@ -13,10 +12,11 @@ from bayes_guided import plots
 from bayes_guided.exceptions import RunFolderError
 from bayes_guided.plots.style import styled
 from tests.plots.checks import figure_of
+from tests.plots.comparisons import made_up
 
 
 def _figure() -> Figure:
-    return figure_of(plots.row_norms(torch.tensor([1.0, 0.0, 2.0]), group="layers.0"))
+    return figure_of(plots.row_norms(made_up({"layers.0": 3})))
 
 
 def test_png_and_pdf_for_a_paper_column(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_a_users_own_settings_come_back_also_after_an_error() -> None:
 
     with mpl.rc_context({"font.size": 23.0, "lines.linewidth": 9.0}):
         before = dict(mpl.rcParams.items())
-        plots.row_norms(torch.tensor([1.0, 0.0]), group="a")
+        plots.row_norms(made_up({"a": 2}))
         with pytest.raises(KeyError, match=r"8\.0"):
             fail()
         assert dict(mpl.rcParams.items()) == before
