@@ -22,6 +22,8 @@ _PIXELS_PER_INCH = 150
 _DOTS_PER_INCH = 200
 """Of the parts that are drawn as pixels, since as vectors they would take megabytes."""
 
+# Styles inside an SVG hold for the whole page, and every text repeats a long list of fonts: the page's own sheet has both.
+_LEFT_OUT = re.compile(r"<metadata>.*?</metadata>|<style.*?</style>|font-family: [^;\"]*;? ?", flags=re.DOTALL)
 _COORDINATES = re.compile(r'\b(?:d|x|y)="[^"]*"')
 _DECIMALS = re.compile(r"(\d\.\d{2})\d+")
 """Matplotlib writes coordinates down to a millionth of a point."""
@@ -47,7 +49,7 @@ def pictures(run: ReportedRun, prefix: str) -> Iterator[Picture]:
         shows, how_to_read = _explained(name)
         title = name.replace("_", " ").capitalize()
         svg = inline_svg(figure, f"{prefix}-{name}", f"{title} of {run.name}. {shows}")
-        yield Picture(title, svg, shows, how_to_read, wide=figure.get_size_inches()[0] > 2 * COLUMN_WIDTH)
+        yield Picture(title, svg, shows, how_to_read, wide=bool(figure.get_size_inches()[0] > 2 * COLUMN_WIDTH))
 
 
 def inline_svg(figure: Figure, prefix: str, label: str) -> Markup:
@@ -59,7 +61,7 @@ def inline_svg(figure: Figure, prefix: str, label: str) -> Markup:
         figure.savefig(content, format="svg", dpi=_DOTS_PER_INCH, metadata=metadata)
     body = content.getvalue()
     body = body[body.index("<svg") :]
-    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    body = _LEFT_OUT.sub("", body)
     body = re.sub(r'\bid="', f'id="{prefix}-', body)
     body = re.sub(r'href="#', f'href="#{prefix}-', body)
     body = re.sub(r"url\(#", f"url(#{prefix}-", body)
