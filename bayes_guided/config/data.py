@@ -90,4 +90,26 @@ class UCI(_Source):
         return datasets.load_uci(self.folder, split=self.split)
 
 
-DataSettings = Annotated[Digits | IDX | CSV | NPZ | UCI, Field(discriminator="kind")]
+class OpenML(_Source):
+    """A data set of openml.org by name and version; `target` is a column's name, OpenML's own by default."""
+
+    kind: Literal["openml"]
+    name: Annotated[str, Field(min_length=1)]
+    version: Annotated[int, Field(ge=1)]
+    task: Literal["classification", "regression"]
+    target: str | None = None
+    test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
+
+    def load(self) -> Dataset:
+        """The data set, fetched unless it was before, split and standardised."""
+        return datasets.load_openml(
+            self.name,
+            version=self.version,
+            task=self.task,
+            target=self.target,
+            test_fraction=self.test_fraction,
+            seed=self.seed,
+        )
+
+
+DataSettings = Annotated[Digits | IDX | CSV | NPZ | UCI | OpenML, Field(discriminator="kind")]
