@@ -73,10 +73,10 @@ def test_protected_units(middle: ReportedRun) -> None:
 
 
 def test_unconverged_chains(middle: ReportedRun) -> None:
-    """Chains of four draws after one step of warm-up."""
+    """Chains of four draws after a warm-up far too short."""
     x = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
     data = (x, (x[:, 0] > 0).long())
-    fit = bg.fit_mcmc(middle.fit.net, middle.fit.prior, data, chains=2, warmup=1, draws=4, max_tree_depth=1, seed=0)
+    fit = bg.fit_mcmc(middle.fit.net, middle.fit.prior, data, chains=2, warmup=40, draws=4, max_tree_depth=1, seed=0)
     found = [caution for caution in cautions(replace(middle, fit=fit)) if caution.title == "Unconverged chains"]
     assert [caution.text for caution in found] == list(fit.diagnostics.warnings)
     assert found
