@@ -3,10 +3,12 @@
 import hashlib
 import json
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bayes_guided.exceptions import RunFolderError, StorageError
+from bayes_guided.exceptions import BayesGuidedError, RunFolderError, StorageError
 from bayes_guided.files import write_atomically
 
 from .settings import Sweep
@@ -24,8 +26,9 @@ class Marker:
     storage: str | None
 
 
-def mark(folder: Path, sweep: Sweep) -> Marker:
-    """Makes the folder this sweep's, or finds that it is.
+@contextmanager
+def marked(folder: Path, sweep: Sweep) -> Iterator[Marker]:
+    """Makes the folder this sweep's, or finds that it is; if the body refuses a sweep that is new to it, the mark goes again.
 
     Raises:
         RunFolderError: if the folder holds another sweep or other files, or cannot be written.
@@ -38,12 +41,17 @@ def mark(folder: Path, sweep: Sweep) -> Marker:
                 f"'{folder}' holds another sweep ('{held.name}'): its space, objectives, sampler or run differ; give another "
                 "folder with --out."
             )
-        return held
+        yield held
+        return
     if any(not entry.name.startswith(".") for entry in folder.iterdir()):
         raise RunFolderError(f"'{folder}' holds other files and no sweep; give an empty or new folder with --out.")
     marker = Marker(name, digest, uuid.uuid4().hex, None)
     write_marker(folder, marker)
-    return marker
+    try:
+        yield marker
+    except BayesGuidedError:
+        (folder / FILE).unlink()
+        raise
 
 
 def write_marker(folder: Path, marker: Marker) -> None:

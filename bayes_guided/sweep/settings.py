@@ -130,11 +130,12 @@ class Sweep:
     def identity(self) -> str:
         """What makes it this sweep, as JSON: everything but how many trials and workers it has and where its store is.
 
-        Of the run that is its first point, completed and with absolute paths.
+        Of the run that is its first point, completed and with absolute paths. The order of settings and objectives counts: a
+        grid's points and the first of the front depend on it.
         """
         settings = self.config.model_dump(mode="json", exclude={"workers", "storage", "run", "trials"})
         run = self.first_run().model_dump(mode="json", exclude_none=True)
-        return json.dumps({**settings, "run": run}, sort_keys=True)
+        return json.dumps({**settings, "run": json.dumps(run, sort_keys=True)})
 
     def first_run(self) -> RunConfig:
         """The run at the first point of the space.

@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from bayes_guided.exceptions import StorageError
 
 from .coding import decoded, distribution, encoded
-from .marker import mark, read_marker, write_marker
+from .marker import marked, read_marker, write_marker
 from .settings import Sweep
 from .storage import connected, local_url, reaching, shown
 
@@ -136,36 +136,35 @@ def open_store(sweep: Sweep, folder: Path) -> Store:
             one with its runs in another folder.
         RunFolderError: if the folder holds another sweep or other files, or cannot be written.
     """
-    config, marker = sweep.config, mark(folder, sweep)
-    url = config.storage or local_url(folder)
-    storage = connected(url)
+    url = sweep.config.storage or local_url(folder)
+    with marked(folder, sweep) as marker:
+        study = _opened(sweep, url, marker.token)
+        write_marker(folder, replace(marker, storage=None if sweep.config.storage is None else shown(url)))
+    return Store(study, url)
+
+
+def _opened(sweep: Sweep, url: str, token: str) -> optuna.Study:
+    config, storage = sweep.config, connected(url)
+    directions = list(config.objectives.values())
     with reaching(url):
-        study = optuna.create_study(
-            storage=storage, study_name=config.name, directions=list(config.objectives.values()), load_if_exists=True
-        )
-        attributes = study.user_attrs
-        directions = [direction.name.lower() for direction in study.directions]
-        if (
-            _IDENTITY not in attributes
-            and not study.get_trials(deepcopy=False)
-            and directions == list(config.objectives.values())
-        ):
+        study = optuna.create_study(storage=storage, study_name=config.name, directions=directions, load_if_exists=True)
+        held, same = study.user_attrs, [direction.name.lower() for direction in study.directions] == directions
+        if _IDENTITY not in held and not study.get_trials(deepcopy=False) and same:
             # The identity comes last: without it the study is still to be made.
-            attributes = {_OBJECTIVES: dict(config.objectives), _TOKEN: marker.token, _IDENTITY: sweep.identity}
-            for key, value in attributes.items():
+            held = {_OBJECTIVES: dict(config.objectives), _TOKEN: token, _IDENTITY: sweep.identity}
+            for key, value in held.items():
                 study.set_user_attr(key, value)
-    if attributes.get(_IDENTITY) != sweep.identity:
+    if held.get(_IDENTITY) != sweep.identity:
         raise StorageError(
             f"the storage '{shown(url)}' holds another sweep under the name '{config.name}': its space, objectives, sampler "
             "or run differ; give this one another 'name', or another 'storage'."
         )
-    if attributes.get(_TOKEN) != marker.token:
+    if held.get(_TOKEN) != token:
         raise StorageError(
             f"the storage '{shown(url)}' holds this sweep, '{config.name}', with its runs in another folder; go on there with "
             "--out, or give this one another 'name'."
         )
-    write_marker(folder, replace(marker, storage=None if config.storage is None else shown(url)))
-    return Store(study, url)
+    return study
 
 
 def read_sweep(folder: Path, url: str | None = None) -> Store:

@@ -34,7 +34,7 @@ def _seconds_left(trials: Sequence[Trial], remaining: int, workers: int) -> floa
 def front_table(store: Store, limit: int | None = None) -> Table:
     """The best trials: of several objectives those that no other trial beats in all of them."""
     front = store.front()
-    title = "Best trial" if len(store.objectives) == 1 else f"Front: {len(front)} trials that no other beats in all"
+    title = "Best trial" if len(store.objectives) == 1 else f"Front: trials that no other beats in all ({len(front)})"
     table = Table(title=title, title_justify="left", caption_justify="left")
     table.add_column("trial", justify="right")
     for name, direction in store.objectives.items():
