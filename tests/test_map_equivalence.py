@@ -36,7 +36,7 @@ def prior_of(net: nn.Module, scenario: Scenario, family: str, **settings) -> Gui
 
 def pressed(prior: GuidedPrior, group) -> Tensor:
     """The columns of a row that the guidance presses on."""
-    norm_only = prior.penalised == "norm" and group.has_norm
+    norm_only = prior.penalised == "norm" and group.norm_silences
     scale_or_shift = (Role.NORM_SCALE, Role.NORM_SHIFT)
     return torch.cat([torch.full((b.size,), not norm_only or b.role in scale_or_shift) for b in group.blocks])
 

@@ -25,6 +25,7 @@ from .heads import find_heads
 from .inputs import ExampleInputs, as_arguments, batch_size, first_samples
 from .protection import as_protected, as_protected_units, unreached
 from .randomness import forked_rng
+from .silencing import with_silencing
 from .tracing import Tracing
 from .trial import failing_groups
 from .unit_group import ProtectedLayer, UnitGroup
@@ -66,6 +67,7 @@ def survey(net: nn.Module, example_inputs: Any, protect: Sequence[str]) -> Surve
             [*channels, *(finding.group for finding in others if not finding.reasons)],
             traced.arguments,
         )
+        groups = with_silencing(traced.private, groups, traced.arguments)
     order = {name: rank for rank, name in enumerate(traced.found.tracing.calls)}
     groups = inside_blocks(sorted(groups, key=lambda group: order[group.layers[0]]))
     protected = as_protected(traced.private, [candidate for candidate in judged if candidate.reasons])

@@ -63,7 +63,7 @@ def _failure(net: nn.Module, groups: Sequence[UnitGroup], arguments: ExampleInpu
     if difference > TOLERANCE:
         return "has channels that the network mixes: removing units is not the same as setting them to zero"
     generator = torch.Generator().manual_seed(0)
-    masks = _half_of_the_units(groups, generator)
+    masks = half_of_the_units(groups, generator)
     if any(group.is_gated for group in groups) and is_heard(copy.deepcopy(net), groups, masks, arguments, generator):
         return "has channels that reach the output past its gate"
     if training is not None and _training_shapes(trial, arguments) != training:
@@ -74,10 +74,10 @@ def _failure(net: nn.Module, groups: Sequence[UnitGroup], arguments: ExampleInpu
 def _gap_of_trial(trial: nn.Module, groups: Sequence[UnitGroup], arguments: ExampleInputs) -> float:
     """How far cutting half of the units of `trial` in place is from silencing them first."""
     generator = torch.Generator().manual_seed(0)
-    masks = _half_of_the_units(groups, generator)
+    masks = half_of_the_units(groups, generator)
     removed = removed_channels(groups, masks)
     with torch.no_grad():
-        _break_symmetries(trial, generator)
+        break_symmetries(trial, generator)
         zero_rows(trial, groups, masks)
         zero_readers(trial, removed)
         expected = outputs(trial, arguments)
@@ -99,7 +99,8 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0]
 
 
-def _half_of_the_units(groups: Sequence[UnitGroup], generator: torch.Generator) -> dict[str, Tensor]:
+def half_of_the_units(groups: Sequence[UnitGroup], generator: torch.Generator) -> dict[str, Tensor]:
+    """Masks that leave half of the units of every group, at random."""
     masks = {}
     for group in groups:
         masks[group.name] = torch.ones(group.size, dtype=torch.bool)
@@ -108,7 +109,7 @@ def _half_of_the_units(groups: Sequence[UnitGroup], generator: torch.Generator) 
     return masks
 
 
-def _break_symmetries(net: nn.Module, generator: torch.Generator) -> None:
+def break_symmetries(net: nn.Module, generator: torch.Generator) -> None:
     """Noise on parameters that start constant, such as zero biases and norms, which would hide a mistake."""
     for parameter in net.parameters():
         if parameter.is_floating_point() and parameter.numel() and parameter.max() == parameter.min():

@@ -56,6 +56,8 @@ class UnitGroup:
     `folds`: the channels into whose weights `reduce` multiplies the gates, which then leave; empty where gates stay.
     `removable_whole`: the group may be left without units, as the gate of a residual block may.
     `inside`: groups of one unit each, such as the gate of a block, without which this group is gone altogether.
+    `norm_silences`: a unit whose norm's scale and shift are zero is silent whatever the rest of its row: nothing else of the
+    network hears the weights before the norm. False for groups without a norm.
     """
 
     name: str
@@ -66,6 +68,7 @@ class UnitGroup:
     folds: tuple[Cut, ...] = ()
     removable_whole: bool = False
     inside: tuple[str, ...] = ()
+    norm_silences: bool = False
 
     @property
     def layers(self) -> tuple[str, ...]:

@@ -24,9 +24,10 @@ class GuidedPrior:
     """A structured prior over the weights in which guidance says how strongly each unit should go.
 
     `penalised` says which part of a row the guidance presses on, in groups with a norm: the whole "row", or the "norm"'s
-    scale and shift, with the ridge `rest` on the weights before the norm, whose scale means nothing (P25). Groups without a
-    norm are penalised as whole rows. `rest` is the proper prior on all weights that no guided unit owns; a penalty on the
-    rows alone could be gamed by moving scale into the next layer (P25).
+    scale and shift, with the ridge `rest` on the weights before the norm, whose scale means nothing (P25). Groups that no norm
+    silences (`UnitGroup.norm_silences`: there is none, or layers read around it) are penalised as whole rows. `rest` is the
+    proper prior on all weights that no guided unit owns; a penalty on the rows alone could be gamed by moving scale into the
+    next layer (P25).
 
     Raises:
         GuidanceError, ProtectedGroupError: as `Guidance.coefficients`.
@@ -138,7 +139,7 @@ class GuidedPrior:
         return IndependentInclusion(self.architecture, costs, protected=protected)
 
     def _columns(self, group: UnitGroup) -> Bool[Tensor, "row"]:
-        norm_only = self.penalised == "norm" and group.has_norm
+        norm_only = self.penalised == "norm" and group.norm_silences
         parts = [
             torch.full((block.size,), not norm_only or block.role in (Role.NORM_SCALE, Role.NORM_SHIFT))
             for block in group.blocks

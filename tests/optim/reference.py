@@ -42,7 +42,7 @@ class Reference:
         return self.moments[name, 1] / (1 - 0.9**self.steps), self.moments[name, 2] / (1 - 0.999**self.steps)
 
     def _rows(self, group, rows: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-        norm_only = self.prior.penalised == "norm" and group.has_norm
+        norm_only = self.prior.penalised == "norm" and group.norm_silences
         inside = np.concatenate(
             [np.full(b.size, not norm_only or b.role in (Role.NORM_SCALE, Role.NORM_SHIFT)) for b in group.blocks]
         )

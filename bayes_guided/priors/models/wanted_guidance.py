@@ -89,7 +89,7 @@ def guidance_of_weights(
         WidthLawError: if a mean is missing or cannot be attained, or the prior penalises norms only.
         ReadingError: as `GuidedPrior.model_prior`.
     """
-    if prior.penalised == "norm" and any(group.has_norm for group in prior.architecture.groups):
+    if prior.penalised == "norm" and any(group.norm_silences for group in prior.architecture.groups):
         raise WidthLawError(
             'guidance for a mean width is solved for whole rows; with penalised "norm" leave the mean width out.'
         )
