@@ -1,0 +1,1 @@
+"""Guided MAP, SVI and ensemble on the UCI regression sets with standard splits."""
