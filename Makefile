@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test check clean
+.PHONY: install demo gallery test check clean
 
 install: $(STAMP)
 
@@ -15,6 +15,10 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: install
 	$(BIN)/bayes-guided demo
+
+# Draws every plot from experiments/gallery/results; with ARGS=--compute the results too.
+gallery: install
+	$(BIN)/python -m experiments.gallery.run $(ARGS)
 
 # One thread a worker: two workers of two threads on two cores slow one another a hundredfold.
 test: install

@@ -48,7 +48,7 @@ def prior_posterior_scatter(comparison: Comparison, group: str | None = None, *,
     ax.set_ylabel(f"posterior log odds\n({nats[1]}, {units.method})")
     if len(values):
         ends = [float(values.min()), float(values.max())]
-        ax.autoscale(False)
+        ax.set(xlim=ax.get_xlim(), ylim=ax.get_ylim())  # the points' own, whatever the line
         ax.plot(ends, ends, color=GREY, linestyle="--", linewidth=0.8, zorder=0.5)
     _legend(ax, units.groups)
     return ax

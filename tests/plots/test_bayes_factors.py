@@ -36,6 +36,7 @@ def test_index_order_and_sorted_without_protected_units() -> None:
     assert free.sum() == 30
     np.testing.assert_array_equal(x, np.flatnonzero(free))
     np.testing.assert_array_equal(y, factors[free])
+    assert ax.get_ylim()[0] < y.min() < y.max() < ax.get_ylim()[1]
     rank, ordered = _points(_side(ax))
     np.testing.assert_array_equal(rank, np.arange(30))
     np.testing.assert_array_equal(ordered, np.sort(factors[free])[::-1])

@@ -22,6 +22,8 @@ def test_every_group_has_its_points_and_its_colour() -> None:
         free = ~row["protected"].values & row["prior_log_odds"].notnull().values
         np.testing.assert_array_equal(points(cloud)[0], row["prior_log_odds"].values[free])
         np.testing.assert_array_equal(points(cloud)[1], row["posterior_log_odds"].values[free])
+        for values, (low, high) in zip(points(cloud), (ax.get_xlim(), ax.get_ylim()), strict=True):
+            assert low < values.min() < values.max() < high
     assert len(points(clouds["layers.0"])[0]) == 19, "the protected unit has no odds"
 
 

@@ -82,7 +82,7 @@ def test_several_fits_and_unknown_groups_are_refused() -> None:
     with pytest.raises(ComparisonError, match="first, second"):
         plots.unit_survival(both)
     plots.unit_survival(both.fit("first"))
-    with pytest.raises(ComparisonError, match='no group "b".*a'):
+    with pytest.raises(ComparisonError, match=r'no group "b".*a'):
         plots.unit_survival(one, "b")
 
 
