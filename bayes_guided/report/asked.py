@@ -59,11 +59,11 @@ def _sizes(run: ReportedRun) -> Markup:
 
 
 def _factors(run: ReportedRun) -> Iterator[Markup]:
-    """How much more probable the size that the fit chose is than the full one."""
+    """How much more probable the size that the fit chose, or else the one expected, is than the full one."""
     dataset = run.comparison.dataset
     pmf = dataset["prior_size_pmf"].values
     total, chosen = int(dataset["num_units"].sum()), int(dataset["model_size"])
-    if chosen == total:
+    if chosen == total or not pmf[chosen] > 0:
         chosen = round(float(dataset["prior_effective_size"]))
     ratio, is_bound = log_ratio(float(pmf[chosen]), float(pmf[total]))
     if is_bound and pmf[chosen] > 0 and _independent(run):
@@ -105,5 +105,7 @@ def _units(run: ReportedRun) -> Iterator[Markup]:
             (int(place), *(float(part[name].values[place]) for name in ("guidance", "prior_survival")))
             for place in (guided[0], guided[-1])
         ]
-        shown = [f"unit {place} (guidance {number(g, 3)}) is present with probability {number(p, 3)}" for place, g, p in ends]
+        # Of a spike and slab the dataset has the slab's guidance, which has no say in what is present.
+        of = "" if run.config.models is not None else " (guidance {})"
+        shown = [f"unit {place}{of.format(number(g, 3))} is present with probability {number(p, 3)}" for place, g, p in ends]
         yield Markup("In {} {}.").format(group, ", ".join(dict.fromkeys(shown)))

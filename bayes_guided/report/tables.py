@@ -39,6 +39,8 @@ def group_table(comparison: Comparison) -> Table:
 
 def run_table(runs: Sequence[ReportedRun], beside: Comparison) -> Table:
     """The runs under one another; prior and posterior come from the comparison in which they stand side by side."""
+    # A point's expected units are those in its model.
+    left_out = ["protected", "total correlation (nats)", *(["expected after"] if beside.reading == "map" else [])]
     lines = []
     for run in runs:
         metrics = run.metrics
@@ -49,7 +51,7 @@ def run_table(runs: Sequence[ReportedRun], beside: Comparison) -> Table:
                 "run": run.name,
                 "method": metrics.method,
                 "strength": number(run.config.prior.strength),
-                **{name: cell for name, cell in sizes.items() if name not in ("protected", "total correlation (nats)")},
+                **{name: cell for name, cell in sizes.items() if name not in left_out},
                 "parameters": f"{metrics.parameters_after:,}",
                 **{f"error, {name}": error(metrics.error_name, value) for name, value in named},
                 "NLL (nats)": number(metrics.test_nll),

@@ -24,7 +24,7 @@ COLUMNS = {
 }
 """Variables of the dataset that the table of units shows, with their headings."""
 
-_SHADES = 16
+_SHADES = 64
 
 
 def page_data(runs: list[ReportedRun], path: Path | None) -> dict[str, Any]:

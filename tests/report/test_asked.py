@@ -69,3 +69,10 @@ def test_names_the_family_strength_and_guidance(middle: ReportedRun) -> None:
     assert "0.5" in first
     assert "linear guidance" in first
     assert "“evidence”" in first
+
+
+def test_the_expected_size_stands_in_for_one_that_the_prior_all_but_excludes(middle: ReportedRun) -> None:
+    odds = [-900.0, 1.0, 1.0, -900.0, 1.0]
+    exponent, text = factor_said(reported(middle, odds))
+    assert "A network of 2 units" in text, "round(3 x 0.73); the fit's own two have probability e^-1800"
+    assert exponent == pytest.approx(math.log(3) - 1 + 1800, abs=5)
