@@ -104,6 +104,19 @@ def test_plot_and_reduce(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert {path.name for path in Path("small").iterdir()} == {"plan.json", "model.safetensors"}
 
 
+def test_report(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bayes_guided.run.execute.draw_figures", lambda *_: [])
+    monkeypatch.setattr("bayes_guided.report.writing.pictures", lambda *_: iter(()))
+    invoke("fit", config, "--out", "here")
+    assert invoke("report", "here").stdout == "here/report.html\n"
+    assert Path("here/report.html").read_text().startswith("<!DOCTYPE html>")
+    assert "--force" in refusal("report", "here")
+    assert invoke("report", "here", "--force", "--out", "page.html").stdout == "page.html\n"
+    assert "holds no run" in refusal("report", "nowhere")
+    assert "same name" in refusal("report", "here", "./here", "--out", "both.html")
+    assert not Path("both.html").exists()
+
+
 def test_refusals_are_one_line(config: Path, tmp_path: Path) -> None:
     assert "'none.yaml' cannot be read" in refusal("fit", "none.yaml")
     assert "unknown key 'fit.epoch'" in refusal("fit", config, "--set", "fit.epoch=3")
