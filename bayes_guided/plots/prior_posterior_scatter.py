@@ -36,20 +36,21 @@ def prior_posterior_scatter(comparison: Comparison, group: str | None = None, *,
     nats = nats_scale(ax, "x", values), nats_scale(ax, "y", values)  # one scale, so that equal odds are a straight line
     ax.axhline(0, color=GREY, linewidth=0.4)
     ax.axvline(0, color=GREY, linewidth=0.4)
+    many = len(units) > LARGE
     starts = np.cumsum([0, *units.sizes])
     colours = group_colours(len(units.groups))
     for place, (name, colour) in enumerate(zip(units.groups, colours, strict=True)):
         here = slice(starts[place], starts[place + 1])
         chosen = finite[here]
-        look: dict[str, Any] = {"markersize": 2.5 if len(units) <= LARGE else 1.2, "rasterized": len(units) > LARGE}
-        ax.plot(before[here][chosen], after[here][chosen], "o", color=colour, markeredgewidth=0, alpha=0.8, label=name, **look)
+        look: dict[str, Any] = {"markersize": 1.2, "rasterized": True} if many else {"markersize": 2.5}
+        ax.plot(before[here][chosen], after[here][chosen], "o", color=colour, markeredgewidth=0, label=name, **look)
         mark_infinite(ax, before[here][shown[here]], after[here][shown[here]], color=colour, markersize=3)
     ax.set_xlabel(f"prior log odds ({nats[0]}, {units.prior_reading})")
     ax.set_ylabel(f"posterior log odds\n({nats[1]}, {units.method})")
     if len(values):
         ends = [float(values.min()), float(values.max())]
         ax.set(xlim=ax.get_xlim(), ylim=ax.get_ylim())  # the points' own, whatever the line
-        ax.plot(ends, ends, color=GREY, linestyle="--", linewidth=0.8, zorder=0.5)
+        ax.plot(ends, ends, color=GREY, linestyle="--", linewidth=0.8, zorder=2.5)
     _legend(ax, units.groups)
     return ax
 

@@ -27,7 +27,11 @@ from tests.run.conftest import MakeConfig, write_csv, write_idx, write_npz
 
 # Drawing takes most of a small run's time; the tests that look at the figures draw them.
 without_figures = pytest.mark.usefixtures("no_figures")
-FIGURES = {f"{name}.{kind}" for name in ("unit_survival", "row_norms", "training", "architecture") for kind in ("png", "pdf")}
+FIGURES = {
+    f"{name}.{kind}"
+    for name in ("unit_survival", "width_law", "row_norms", "training", "architecture")
+    for kind in ("png", "pdf")
+}
 
 
 def _contents(folder: Path) -> set[str]:
