@@ -37,7 +37,7 @@ def test_fit_config_and_metrics_come_back(finished: Path) -> None:
 
 def test_figures_can_be_drawn_again(finished: Path) -> None:
     paths = draw_run(finished)
-    assert len(paths) == 8
+    assert len(paths) == 10
     assert all(path.stat().st_size > 1000 for path in paths)
 
 
