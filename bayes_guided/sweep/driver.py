@@ -1,8 +1,8 @@
 """The sweep itself: asks for trials, has workers do them, records how they went."""
 
-from asyncio import CancelledError
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,8 @@ Watch = Callable[[Store, int], None]
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 """How long new workers of a cluster, and a scheduler that is gone, may go unnoticed."""
+
+_LOST = "the connection to the scheduler is lost; what is done is kept: start the sweep again to go on."
 
 
 @dataclass(frozen=True)
@@ -127,10 +129,12 @@ class _Drive:
             reason = f"KilledWorker: the trial's worker died {died} times (too little memory? a crash in native code?)"
             self._store.fail(number, reason, 0.0)
             return
-        except (Exception, CancelledError) as error:
+        except CancelledError as error:
+            raise SchedulerError(_LOST) from error
+        except Exception as error:
             raise SchedulerError(
-                f"the workers could not do trial {number} ({type(error).__name__}: {error}); is the same bayes_guided "
-                "installed there, and does the scheduler run? What is done is kept: start the sweep again to go on."
+                f"the workers could not even start trial {number} ({type(error).__name__}: {error}); install the same "
+                "packages there, then start the sweep again to go on: what is done is kept."
             ) from error
         if outcome.results is None:
             self._store.fail(number, str(outcome.failure), outcome.seconds)

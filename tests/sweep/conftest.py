@@ -41,6 +41,8 @@ SPACE = {
     "net.settings.hidden": {"low": 4, "high": 12, "whole": True},
 }
 
+QUIET: dict[str, Any] = {"dashboard_address": "127.0.0.1:0", "memory_limit": None, "silence_logs": 50}
+
 MakeSweep = Callable[..., Sweep]
 
 

@@ -5,8 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from distributed import LocalCluster
 from bayes_guided.exceptions import RunFolderError, SchedulerError, StorageError
 from bayes_guided.sweep import Store, load_sweep, read_sweep, run_sweep
 from bayes_guided.sweep.lock import locked
-from tests.sweep.conftest import MakeSweep, built, numbers, write_sweep, written
+from tests.sweep.conftest import QUIET, MakeSweep, built, numbers, write_sweep, written
 
 
 def states(store: Store) -> list[str]:
@@ -24,7 +23,7 @@ def states(store: Store) -> list[str]:
     return [trial.state for trial in store.trials()]
 
 
-def until(holds: Callable[[], Any], seconds: float = 60) -> None:
+def until(holds: Callable[[], Any], seconds: float = 240) -> None:
     """Waits for it."""
     limit = time.monotonic() + seconds
     while not holds():
@@ -42,11 +41,19 @@ def troubled(*troubles: str | None, **changes: Any) -> dict[str, Any]:
     }
 
 
-def test_the_same_results_with_one_worker_two_and_a_cluster(make_sweep: MakeSweep, tmp_path: Path, cluster: str) -> None:
+@pytest.fixture
+def one_thread() -> Iterator[str]:
+    """The address of a Dask cluster with a single worker, a thread of this process."""
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, protocol="tcp", **QUIET) as found:
+        yield found.scheduler_address
+
+
+def test_the_same_results_with_one_worker_two_and_a_cluster(
+    make_sweep: MakeSweep, tmp_path: Path, cluster: str, one_thread: str
+) -> None:
     sweep = make_sweep()
-    alone = replace(sweep, config=sweep.config.model_copy(update={"workers": 1}))
     stores = [
-        run_sweep(alone, tmp_path / "one").store,
+        run_sweep(sweep, tmp_path / "one", scheduler=one_thread).store,
         run_sweep(sweep, tmp_path / "two").store,
         run_sweep(sweep, tmp_path / "cluster", scheduler=cluster).store,
     ]
@@ -73,49 +80,11 @@ def test_a_sweep_can_be_extended(make_sweep: MakeSweep, tmp_path: Path, cluster:
     assert written(tmp_path / "out")["0000"] == before["0000"]
 
 
-def test_failures_are_recorded_and_do_not_stop_the_others(make_sweep: MakeSweep, tmp_path: Path, cluster: str) -> None:
-    sweep = make_sweep(**troubled("fails", None, "kills", "none"))
-    store = run_sweep(sweep, tmp_path / "out", scheduler=cluster).store
-    assert states(store) == ["failed", "complete", "failed", "complete"]
-    first, _, third, _ = store.trials()
-    assert "Traceback" in str(first.failure)
-    assert "RuntimeError: the network is not in the mood" in str(first.failure)
-    assert "died 3 times" in str(third.failure)
-    assert [trouble for _, _, trouble in built(tmp_path)].count("kills") == 3
-    # Neither is tried again.
-    before = len(built(tmp_path))
-    assert states(run_sweep(sweep, tmp_path / "out", scheduler=cluster).store) == states(store)
-    assert len(built(tmp_path)) == before
-
-
 def test_settings_that_fit_no_run_fail_their_trial_only(make_sweep: MakeSweep, tmp_path: Path, cluster: str) -> None:
     sweep = make_sweep(space={"prior.strength": {"choices": [1.0, -1.0]}}, sampler={"kind": "grid"}, trials=None)
     store = run_sweep(sweep, tmp_path / "out", scheduler=cluster).store
     assert states(store) == ["complete", "failed"]
     assert "'prior.strength' is -1.0" in str(store.trials()[1].failure)
-
-
-def test_a_killed_worker_loses_its_trial_only_which_is_run_again(make_sweep: MakeSweep, tmp_path: Path, cluster: str) -> None:
-    sweep = make_sweep(**troubled(None, "waits", "none"))
-    killed: list[int] = []
-
-    def kill(store: Store, _workers: int) -> None:
-        waiting = (
-            [process for process, _, trouble in built(tmp_path) if trouble == "waits"]
-            if (tmp_path / "built.txt").exists()
-            else []
-        )
-        if waiting and not killed and states(store) == ["complete", "running", "complete"]:
-            killed.append(waiting[0])
-            os.kill(waiting[0], signal.SIGKILL)
-            (tmp_path / "go").touch()
-
-    result = run_sweep(sweep, tmp_path / "out", scheduler=cluster, watch=kill)
-    assert killed
-    assert states(result.store) == ["complete"] * 3
-    assert [trouble for _, _, trouble in built(tmp_path)].count("waits") == 2
-    assert len(built(tmp_path)) == 4
-    assert len(numbers(tmp_path / "out")) == 3
 
 
 SCRIPT = """
@@ -190,16 +159,69 @@ def test_one_process_at_a_time(make_sweep: MakeSweep, tmp_path: Path, cluster: s
 
 def test_a_scheduler_that_goes_away_is_named_and_nothing_is_lost(make_sweep: MakeSweep, tmp_path: Path, cluster: str) -> None:
     sweep = make_sweep(**troubled(None, "waits"))
-    short_lived = LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", memory_limit=None, silence_logs=50
-    )
 
     def close(store: Store, _workers: int) -> None:
         if states(store) == ["complete", "running"]:
-            short_lived.close()
+            short_lived.loop.add_callback(short_lived.scheduler.close)  # which waits for the other trial
 
-    with short_lived, pytest.raises(SchedulerError, match="start the sweep again to go on"):
-        run_sweep(sweep, tmp_path / "out", scheduler=short_lived.scheduler_address, watch=close)
-    assert states(read_sweep(tmp_path / "out")) == ["complete", "running"]
-    (tmp_path / "go").touch()
+    # Its workers are threads of this process, one of which goes on with its trial when the scheduler is gone.
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=False, protocol="tcp", **QUIET) as short_lived:
+        with pytest.raises(SchedulerError, match="connection to the scheduler is lost"):
+            run_sweep(sweep, tmp_path / "out", scheduler=short_lived.scheduler_address, watch=close)
+        assert states(read_sweep(tmp_path / "out")) == ["complete", "running"]
+        (tmp_path / "go").touch()
     assert states(run_sweep(sweep, tmp_path / "out", scheduler=cluster).store) == ["complete"] * 2
+
+
+def _unknown_here() -> None:
+    raise ModuleNotFoundError("No module named 'bayes_guided'")
+
+
+def test_workers_that_cannot_start_a_trial_fail_the_sweep_and_not_the_trial(
+    make_sweep: MakeSweep, tmp_path: Path, one_thread: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bayes_guided.sweep.driver.run_trial", lambda *_: _unknown_here())
+    with pytest.raises(SchedulerError, match=r"could not even start trial 0 .*No module named 'bayes_guided'"):
+        run_sweep(make_sweep(), tmp_path / "out", scheduler=one_thread)
+    assert states(read_sweep(tmp_path / "out")) == ["running"]
+
+
+# The last, since they cost the cluster its workers, which then have to start again.
+
+
+def test_failures_are_recorded_and_do_not_stop_the_others(make_sweep: MakeSweep, tmp_path: Path, cluster: str) -> None:
+    sweep = make_sweep(**troubled("fails", None, "kills", "none"))
+    store = run_sweep(sweep, tmp_path / "out", scheduler=cluster).store
+    assert states(store) == ["failed", "complete", "failed", "complete"]
+    first, _, third, _ = store.trials()
+    assert "Traceback" in str(first.failure)
+    assert "RuntimeError: the network is not in the mood" in str(first.failure)
+    assert "died 3 times" in str(third.failure)
+    assert [trouble for _, _, trouble in built(tmp_path)].count("kills") == 3
+    # Neither is tried again.
+    before = len(built(tmp_path))
+    assert states(run_sweep(sweep, tmp_path / "out", scheduler=cluster).store) == states(store)
+    assert len(built(tmp_path)) == before
+
+
+def test_a_killed_worker_loses_its_trial_only_which_is_run_again(make_sweep: MakeSweep, tmp_path: Path, cluster: str) -> None:
+    sweep = make_sweep(**troubled(None, "waits", "none"))
+    killed: list[int] = []
+
+    def kill(store: Store, _workers: int) -> None:
+        waiting = (
+            [process for process, _, trouble in built(tmp_path) if trouble == "waits"]
+            if (tmp_path / "built.txt").exists()
+            else []
+        )
+        if waiting and not killed and states(store) == ["complete", "running", "complete"]:
+            killed.append(waiting[0])
+            os.kill(waiting[0], signal.SIGKILL)
+            (tmp_path / "go").touch()
+
+    result = run_sweep(sweep, tmp_path / "out", scheduler=cluster, watch=kill)
+    assert killed
+    assert states(result.store) == ["complete"] * 3
+    assert [trouble for _, _, trouble in built(tmp_path)].count("waits") == 2
+    assert len(built(tmp_path)) == 4
+    assert len(numbers(tmp_path / "out")) == 3
