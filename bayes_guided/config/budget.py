@@ -25,7 +25,7 @@ _NO_READING = {
 }
 """Families of weight priors that cannot be read so as a prior over models (P10, P11, P16).
 
-Exact zeros stand beside the prior's evidence reading; the horseshoe's, which has no MAP at all, `fit_map` refuses and says why.
+Exact zeros stand beside the prior's evidence reading; the horseshoe, which has no MAP at all, `fit_map` refuses and says why.
 """
 
 

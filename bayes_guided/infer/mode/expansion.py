@@ -131,7 +131,8 @@ class Expansion:
 
     def _hessian(self) -> OutputHessian:
         if isinstance(self.likelihood, Normal):
-            return normal_hessian(float(torch.as_tensor(self.likelihood.scale).detach()))
+            scale = self.likelihood.scale
+            return normal_hessian(scale if isinstance(scale, float) else float(scale.detach()))
         known: dict[type[Likelihood], OutputHessian] = {
             Categorical: categorical_hessian,
             Bernoulli: bernoulli_hessian,
