@@ -12,8 +12,8 @@ from bayes_guided.guides.inclusion_law import Inclusion, inclusion_for
 from bayes_guided.guides.mean_field import MeanField
 from bayes_guided.guides.noise import LogNormalNoise, noise_guide
 from bayes_guided.likelihoods import Likelihood
-from bayes_guided.priors.spike_and_slab import SpikeAndSlabPrior
 from bayes_guided.priors.rows.weights import Normal
+from bayes_guided.priors.spike_and_slab import SpikeAndSlabPrior
 
 
 class SpikeAndSlabGuide(nn.Module):
