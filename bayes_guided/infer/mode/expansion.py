@@ -132,7 +132,7 @@ class Expansion:
     def _hessian(self) -> OutputHessian:
         if isinstance(self.likelihood, Normal):
             scale = self.likelihood.scale
-            return normal_hessian(scale if isinstance(scale, float) else float(scale.detach()))
+            return normal_hessian(float(scale.detach()) if isinstance(scale, Tensor) else scale)
         known: dict[type[Likelihood], OutputHessian] = {
             Categorical: categorical_hessian,
             Bernoulli: bernoulli_hessian,
