@@ -99,7 +99,7 @@ def test_plot_and_reduce(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plotted = invoke("plot", "here")
     assert plotted.exit_code == 0
     assert all(Path(line).exists() for line in plotted.stdout.splitlines())
-    assert len(plotted.stdout.splitlines()) == 8
+    assert len(plotted.stdout.splitlines()) == 10
     assert invoke("reduce", "here", "--out", "small").stdout == "small\n"
     assert {path.name for path in Path("small").iterdir()} == {"plan.json", "model.safetensors"}
 
