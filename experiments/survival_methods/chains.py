@@ -20,7 +20,7 @@ def references(problem: Problem) -> Iterator[Answer]:
     """Threshold, shrinkage, and inclusion, which is what the evidence reading stands for; each by slots and relabelled."""
     fit, seconds = _fit(problem, problem.prior, problem.config.mcmc)
     rows = fit.samples.rows[GROUP].double()
-    shares = _shares(problem, rows, None)
+    shares = slot_shares(problem, rows, None)
     norms = rows.norm(dim=-1)
     seen = {"threshold": (norms > problem.config.tau).double(), "shrinkage": _shrinkage(problem, rows)}
     in_slots = {
@@ -36,7 +36,7 @@ def references(problem: Problem) -> Iterator[Answer]:
     assert fit.samples.masks is not None
     assert fit.samples.log_odds is not None
     masks = fit.samples.masks[GROUP]
-    shares = _shares(problem, fit.samples.rows[GROUP].double(), masks)
+    shares = slot_shares(problem, fit.samples.rows[GROUP].double(), masks)
     yield _answer("evidence", AS_THEY_COME, fit.samples.log_odds[GROUP].double().sigmoid(), masks.flatten(0, 1), fit, seconds)
     relabelled = torch.einsum("cdus,cdu->cds", shares, masks.double())
     yield _answer("evidence", REFERENCE, relabelled, masks.flatten(0, 1), fit, seconds)
@@ -50,7 +50,7 @@ def _fit(problem: Problem, prior: bg.GuidedPrior | bg.SpikeAndSlabPrior, setting
     return fit, time.process_time() - started
 
 
-def _shares(problem: Problem, rows: Tensor, masks: Tensor | None) -> Tensor:
+def slot_shares(problem: Problem, rows: Tensor, masks: Tensor | None) -> Tensor:
     """P(unit u of a draw lies in slot s), (chains, draws, units, slots); an absent unit weighs its absence."""
     density = problem.prior.distribution(GROUP, rows)
     log_weights = torch.stack([density.log_prob(rows[..., [unit], :]) for unit in range(rows.shape[2])], dim=-2)

@@ -45,7 +45,7 @@ def _units(answers: list[Answer], guidance: list[float]) -> str:
     for reading, title in READINGS.items():
         for answer in (each for each in answers if each.reading == reading):
             found = distances(answer, answers)
-            error = "| |" if found is None else f"| {found[0]:.2f} | {found[1]:.2f} |"
+            error = "| | |" if found is None else f"| {found[0]:.2f} | {found[1]:.2f} |"
             method = f"**{answer.method}**" if answer.is_reference else answer.method
             lines.append(f"| {title} | {method} | {' | '.join(_cells(answer))} {error}")
     return "\n".join(lines)
