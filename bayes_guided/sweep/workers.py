@@ -1,12 +1,16 @@
 """Who does the trials: local processes, or the workers of a Dask cluster that is already there."""
 
+import asyncio
 import logging
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from dask import config as dask_config
 from distributed import Client, LocalCluster
+from distributed.comm.core import connect
+from distributed.security import Security
 
 from bayes_guided.exceptions import ConfigError, SchedulerError
 
@@ -70,7 +74,11 @@ def _number(count: int | None, threads: int) -> int:
 
 @contextmanager
 def _connected(scheduler: str) -> Iterator[Client]:
+    # A Client that fails to connect closes itself when it is collected as garbage, whenever that is, and can then block for
+    # ever on a lock of Dask's; so none is made before something answers. In a thread, for a notebook's own has an event loop.
     try:
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            pool.submit(lambda: asyncio.run(_answers(scheduler))).result()
         client = Client(scheduler, timeout=SECONDS_TO_CONNECT, set_as_default=False)
     except (OSError, ValueError) as error:
         raise SchedulerError(
@@ -79,3 +87,8 @@ def _connected(scheduler: str) -> Iterator[Client]:
         ) from error
     with client:
         yield client
+
+
+async def _answers(scheduler: str) -> None:
+    comm = await connect(scheduler, timeout=SECONDS_TO_CONNECT, **Security().get_connection_args("client"))
+    await comm.close()

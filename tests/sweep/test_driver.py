@@ -157,19 +157,31 @@ def test_one_process_at_a_time(make_sweep: MakeSweep, tmp_path: Path, cluster: s
         run_sweep(make_sweep(), tmp_path / "out", scheduler=cluster)
 
 
-def test_a_scheduler_that_goes_away_is_named_and_nothing_is_lost(make_sweep: MakeSweep, tmp_path: Path, cluster: str) -> None:
+CLUSTER = """
+import time
+from distributed import LocalCluster
+cluster = LocalCluster(n_workers=2, threads_per_worker=1, processes=False, protocol="tcp", dashboard_address="127.0.0.1:0")
+print(cluster.scheduler_address, flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_cluster_that_is_gone_is_named_and_nothing_is_lost(make_sweep: MakeSweep, tmp_path: Path, cluster: str) -> None:
     sweep = make_sweep(**troubled(None, "waits"))
+    with subprocess.Popen([sys.executable, "-c", CLUSTER], stdout=subprocess.PIPE, text=True) as short_lived:
+        assert short_lived.stdout is not None
 
-    def close(store: Store, _workers: int) -> None:
-        if states(store) == ["complete", "running"]:
-            short_lived.loop.add_callback(short_lived.scheduler.close)  # which waits for the other trial
+        def kill(store: Store, _workers: int) -> None:
+            if states(store) == ["complete", "running"]:
+                short_lived.kill()
 
-    # Its workers are threads of this process, one of which goes on with its trial when the scheduler is gone.
-    with LocalCluster(n_workers=2, threads_per_worker=1, processes=False, protocol="tcp", **QUIET) as short_lived:
-        with pytest.raises(SchedulerError, match="connection to the scheduler is lost"):
-            run_sweep(sweep, tmp_path / "out", scheduler=short_lived.scheduler_address, watch=close)
-        assert states(read_sweep(tmp_path / "out")) == ["complete", "running"]
-        (tmp_path / "go").touch()
+        try:
+            with pytest.raises(SchedulerError, match="connection to the scheduler is lost"):
+                run_sweep(sweep, tmp_path / "out", scheduler=short_lived.stdout.readline().strip(), watch=kill)
+        finally:
+            short_lived.kill()
+    assert states(read_sweep(tmp_path / "out")) == ["complete", "running"]
+    (tmp_path / "go").touch()
     assert states(run_sweep(sweep, tmp_path / "out", scheduler=cluster).store) == ["complete"] * 2
 
 

@@ -37,6 +37,7 @@ def test_local_workers_share_the_cores_and_leave_nothing_changed() -> None:
 def test_a_cluster_is_left_running(cluster: str) -> None:
     for _ in range(2):
         with workers(7, 99, cluster) as client:
+            client.wait_for_workers(2, timeout=120)  # another test may have killed one, which comes back
             assert num_workers(client) == 2
     with Client(cluster, set_as_default=False) as client:
         assert num_workers(client) == 2
