@@ -79,6 +79,21 @@ def best(folder: Folder, storage: Storage = None) -> None:
     console.print("too few trials to say which settings matter" if importance is None else importance)
 
 
+@app.command()
+def report(
+    folder: Folder,
+    storage: Storage = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="The page; FOLDER/report.html without it.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite pages that are there.")] = False,
+) -> None:
+    """Write a page on the sweep, front, paths and importances, and one on the runs of its front."""
+    sweeps = _sweeps()
+    written = sweeps.write_sweep_report(sweeps.read_sweep(folder, storage), folder, out, force=force)
+    for page in (written.page, written.runs):
+        if page is not None:
+            typer.echo(page)
+
+
 def _sweeps() -> Any:
     """The package's sweeps, whose libraries are an extra."""
     try:

@@ -1,4 +1,4 @@
-"""`bayes-guided sweep`: run, go on, status, best; refusals are one line."""
+"""`bayes-guided sweep`: run, go on, status, best, report; refusals are one line."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,6 +48,14 @@ def test_run_status_best(config: Path, cluster: str) -> None:
     assert "Front" in best
     assert "prior.strength" in best
 
+    pages = invoke("sweep", "report", "sweeps/small").stdout.splitlines()
+    assert pages == ["sweeps/small/report.html", "sweeps/small/front.html"]
+    page = Path(pages[0]).read_text()
+    assert page.count("<svg") == 3
+    assert 'href="front.html"' in page
+    assert "exists and is kept" in refusal("sweep", "report", "sweeps/small")
+    assert invoke("sweep", "report", "sweeps/small", "--force").exit_code == 0
+
 
 def test_refusals(config: Path, tmp_path: Path) -> None:
     assert "'none.yaml' cannot be read" in refusal("sweep", "none.yaml")
@@ -64,4 +72,4 @@ def test_refusals(config: Path, tmp_path: Path) -> None:
 
 def test_help() -> None:
     shown = invoke("sweep", "--help").stdout
-    assert all(command in shown for command in ("run", "status", "best"))
+    assert all(command in shown for command in ("run", "status", "best", "report"))

@@ -24,6 +24,8 @@ One process drives a sweep and is the only one that writes to its store; a store
 
 from .driver import SweepResult as SweepResult
 from .driver import run_sweep as run_sweep
+from .report import SweepReport as SweepReport
+from .report import write_sweep_report as write_sweep_report
 from .settings import Sweep as Sweep
 from .settings import SweepConfig as SweepConfig
 from .settings import load_sweep as load_sweep

@@ -43,7 +43,7 @@ def front_table(store: Store, limit: int | None = None) -> Table:
     for key in keys:
         table.add_column(key, justify="right", overflow="fold")
     for trial in front[:limit]:
-        table.add_row(str(trial.number), *(_text(value) for value in trial.results.values()), *_values(trial, keys))
+        table.add_row(str(trial.number), *(as_text(value) for value in trial.results.values()), *_values(trial, keys))
     return table
 
 
@@ -74,18 +74,19 @@ def importance_table(store: Store) -> Table | None:
 
 
 def _values(trial: Trial, keys: Sequence[str]) -> list[str]:
-    return [_text(trial.values.get(key, "")) for key in keys]
+    return [as_text(trial.values.get(key, "")) for key in keys]
 
 
 def _pairs(values: dict[str, Any]) -> str:
-    return ", ".join(f"{key}={_text(value)}" for key, value in values.items())
+    return ", ".join(f"{key}={as_text(value)}" for key, value in values.items())
 
 
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """A value in a cell: four digits of a number, the parts of a mapping."""
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, dict):
-        return " ".join(_text(part) for part in value.values())
+        return " ".join(as_text(part) for part in value.values())
     return str(value)
 
 
