@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
-from bayes_guided.exceptions import ConfigError
+from bayes_guided.exceptions import ConfigError, DivergedError
 from bayes_guided.infer.fit import Fit
 from bayes_guided.infer.prediction.evaluation import evaluating
 from bayes_guided.infer.training.batches import Batches, Data, as_batches
@@ -23,6 +23,7 @@ def mean_curvature(fit: Fit, data: Data, *, cases: int = 512) -> float:
     Raises:
         DataError: for data that cannot be used.
         ConfigError: if `cases` is not positive.
+        DivergedError: if the network's outputs are not finite.
     """
     if cases < 1:
         raise ConfigError(f"cases={cases}: give at least 1.")
@@ -62,4 +63,7 @@ def _first(batches: Batches, cases: int) -> Tensor:
 
 @torch.no_grad()
 def _drawn_targets(net: nn.Module, fit: Fit, inputs: Tensor) -> Tensor:
-    return torch.cat([fit.likelihood.distribution(net(part)).sample() for part in inputs.split(1024)])
+    outputs = torch.cat([net(part) for part in inputs.split(1024)])
+    if not bool(outputs.isfinite().all()):
+        raise DivergedError("the fitted network's outputs are not finite, so the data have no curvature there; lower lr.")
+    return fit.likelihood.distribution(outputs).sample()

@@ -7,7 +7,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from bayes_guided.comparison import side_by_side
@@ -21,6 +20,7 @@ from .cautions import cautions, notes, shared
 from .differing import settings_table
 from .figures import Picture, pictures
 from .headline import Card, cards, summary
+from .pages import page_templates
 from .provenance import handover, provenance, settings_text
 from .reported_run import ReportedRun, read_reported
 from .tables import Table, group_table, run_table
@@ -94,7 +94,7 @@ def html_report(runs: Sequence[ReportedRun]) -> str:
         "data": _as_script_data(page_data(runs, path)),
         "version": version("bayes-guided"),
     }
-    return _templates().get_template("report.html").render(context)
+    return page_templates().get_template("report.html").render(context)
 
 
 def _target(folders: Sequence[str | Path], out: str | Path | None) -> Path:
@@ -115,16 +115,6 @@ def _shown(run: ReportedRun, prefix: str) -> _Shown:
         settings=settings_text(run),
         handover=handover(run),
         folder=str(run.path),
-    )
-
-
-def _templates() -> Environment:
-    return Environment(
-        loader=PackageLoader("bayes_guided.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
     )
 
 

@@ -7,7 +7,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from bayes_guided.exceptions import OutputExistsError, StorageError
@@ -15,6 +14,7 @@ from bayes_guided.files import write_atomically
 from bayes_guided.plots.style import COLUMN_WIDTH
 from bayes_guided.report import write_report
 from bayes_guided.report.figures import Picture, inline_svg
+from bayes_guided.report.pages import page_templates
 from bayes_guided.report.tables import Table
 from bayes_guided.run.folder import RunFolder
 
@@ -72,9 +72,7 @@ def _html(store: Store, best: Sequence[Trial], name: str, linked: Path | None) -
         "failures": [(trial.number, trial.failure) for trial in trials if trial.failure],
         "version": version("bayes-guided"),
     }
-    loader = ChoiceLoader([PackageLoader("bayes_guided.sweep"), PackageLoader("bayes_guided.report")])
-    templates = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return templates.get_template("sweep.html").render(context)
+    return page_templates("bayes_guided.sweep").get_template("sweep.html").render(context)
 
 
 def _pictures(store: Store, trials: Sequence[Trial], best: Sequence[Trial]) -> list[Picture]:

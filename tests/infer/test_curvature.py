@@ -6,7 +6,7 @@ import torch
 import bayes_guided as bg
 from bayes_guided.analysis.curvature import full_ggn, network_function
 from bayes_guided.analysis.output_hessian import bernoulli_hessian, categorical_hessian, normal_hessian, poisson_hessian
-from bayes_guided.exceptions import ConfigError
+from bayes_guided.exceptions import ConfigError, DivergedError
 from bayes_guided.infer.curvature import mean_curvature
 from tests.infer.problems import BINARY, BUDGET, CLASSES, COUNTS, KNOWN_NOISE
 
@@ -53,3 +53,11 @@ def test_it_repeats_scales_with_the_data_and_changes_nothing_global():
     assert torch.equal(before, torch.get_rng_state())
     with pytest.raises(ConfigError, match="cases=0"):
         mean_curvature(fit, (inputs, targets), cases=0)
+
+
+def test_a_network_that_diverged_is_named():
+    fit = fitted(CLASSES)
+    with torch.no_grad():
+        next(fit.net.parameters()).fill_(1e38)
+    with pytest.raises(DivergedError, match="not finite"):
+        mean_curvature(fit, CLASSES.data(), cases=50)
