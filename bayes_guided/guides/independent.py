@@ -35,9 +35,11 @@ class IndependentGuide(Guide):
 
     def moments(self) -> Moments:
         """Variances laid out per weight; a log standard deviation counts once for each of its weights in the entropy."""
-        pairs = list(zip(self._means, [variance_and_log_sum(log_sd) for log_sd in self._log_sds], strict=True))
-        variances = [variance.expand_as(mean) for mean, (variance, _) in pairs]
-        log_sums = [mean.numel() / max(1, variance.numel()) * log_sum for mean, (variance, log_sum) in pairs]
+        scales = [variance_and_log_sum(log_sd) for log_sd in self._log_sds]
+        pairs = list(zip(self._means, scales, strict=True))
+        # Only where one scale serves several weights: this is the inner loop of every fit.
+        variances = [v if v.shape == mean.shape else v.expand_as(mean) for mean, (v, _) in pairs]
+        log_sums = [total if v.shape == mean.shape else mean.numel() / v.numel() * total for mean, (v, total) in pairs]
         return Moments(self.means, self._weights(variances), torch.stack(log_sums).sum() + self.count * LOG_UNIT_ENTROPY)
 
     def rsample(self, n: int, generator: torch.Generator | None = None) -> Weights:
