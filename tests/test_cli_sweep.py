@@ -15,8 +15,6 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A sweep's configuration; the working folder is another."""
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
-    # The network's file takes the figures away; this brings them back.
-    monkeypatch.setattr("bayes_guided.run.execute.draw_figures", lambda *_: [])
     return write_sweep(tmp_path)
 
 

@@ -43,11 +43,12 @@ class _Task:
     prior: Prior
 
 
-def run(config: RunConfig, folder: str | Path, *, progress: bool | None = None) -> RunResult:
+def run(config: RunConfig, folder: str | Path, *, progress: bool | None = None, figures: bool = True) -> RunResult:
     """Does a run and fills its folder; `metrics.json` comes last, so a folder that has it is complete.
 
     A folder that holds this very run is finished if it was interrupted, and only read if it is complete. `progress` shows
-    bars; by default in a terminal only. The caller's random generators stay as they are.
+    bars; by default in a terminal only. `figures=False` leaves the figures out, which take most of a short run's time;
+    `draw_run` draws them from the finished folder. The caller's random generators stay as they are.
 
     Raises:
         ConfigError: if a setting does not fit the data, the network or this machine.
@@ -72,7 +73,8 @@ def run(config: RunConfig, folder: str | Path, *, progress: bool | None = None) 
         comparison.to_netcdf(place.comparison, force=True)
         metrics = measure(task.data, fit, unguided, comparison)
         save_smaller(fit, place.reduced)
-        draw_figures(fit, comparison, place.figures)
+        if figures:
+            draw_figures(fit, comparison, place.figures)
         metrics = replace(metrics, seconds_total=time.perf_counter() - started, peak_memory_mb=peak_memory_mb())
         metrics.save(place.metrics)
         drop_checkpoint(place)

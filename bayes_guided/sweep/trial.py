@@ -34,6 +34,7 @@ class Outcome:
 def run_trial(settings: str, folder: str, objectives: Sequence[str], threads: int) -> Outcome:
     """Does the run of these settings (YAML) in the folder, or reads it if the folder holds it complete.
 
+    No figures are drawn: they take most of a short trial's time, and `draw_run` and the report draw them from the folder.
     Every failure is an outcome: one trial that cannot be done must not stop the others. A folder at which another process is
     (the worker of a sweep that was killed may still be finishing its trial) is waited for.
     """
@@ -53,7 +54,7 @@ def _run(settings: str, folder: Path, threads: int) -> Metrics:
         torch.set_num_threads(threads)
         # Without it, xarray would ask the cluster for a lock on this worker's own files.
         with dask_config.set(scheduler="synchronous"):
-            return run(config, folder, progress=False).metrics
+            return run(config, folder, progress=False, figures=False).metrics
     finally:
         torch.set_num_threads(before)
 

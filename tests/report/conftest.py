@@ -20,11 +20,9 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     write_npz(base / "a.npz")
     asked = {name: {"prior": {"strength": strength}} for name, strength in STRENGTHS.items()}
     asked["svi"] = {"fit": {"method": "svi", "epochs": 2, "batch_size": 32}}
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("bayes_guided.run.execute.draw_figures", lambda *_: [])
-        for name, changes in asked.items():
-            settings = small_settings({"kind": "npz", "path": "a.npz"}, **{"name": name, **changes})
-            run(parse_config(settings, source="test", folder=base), base / name)
+    for name, changes in asked.items():
+        settings = small_settings({"kind": "npz", "path": "a.npz"}, **{"name": name, **changes})
+        run(parse_config(settings, source="test", folder=base), base / name, figures=False)
     return {name: base / name for name in asked}
 
 

@@ -33,12 +33,6 @@ def make_config(tmp_path: Path) -> MakeConfig:
     return make
 
 
-@pytest.fixture
-def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs draw nothing."""
-    monkeypatch.setattr("bayes_guided.run.execute.draw_figures", lambda *_: [])
-
-
 def write_idx(folder: Path, cases: int = 90) -> Path:
     """Images of 6 x 6 pixels whose brightest row is their label, in MNIST's four files."""
     folder.mkdir()

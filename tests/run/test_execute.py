@@ -25,8 +25,6 @@ from bayes_guided.run import Metrics, run
 from bayes_guided.run.folder import RunFolder
 from tests.run.conftest import MakeConfig, write_csv, write_idx, write_npz
 
-# Drawing takes most of a small run's time; the tests that look at the figures draw them.
-without_figures = pytest.mark.usefixtures("no_figures")
 FIGURES = {
     f"{name}.{kind}"
     for name in ("unit_survival", "width_law", "row_norms", "training", "architecture")
@@ -48,11 +46,10 @@ def _data_settings(kind: str, folder: Path) -> dict[str, Any]:
     return {"kind": "npz", "path": str(write_npz(folder / "a.npz"))}
 
 
-@without_figures
 @pytest.mark.parametrize("kind", ["digits", "idx", "csv", "npz"])
 def test_every_kind_of_data_end_to_end(kind: str, tmp_path: Path, make_config: MakeConfig) -> None:
     config = make_config(_data_settings(kind, tmp_path), baseline=True)
-    result = run(config, tmp_path / "out", progress=False)
+    result = run(config, tmp_path / "out", progress=False, figures=False)
     metrics = result.metrics
 
     assert not result.reused
@@ -90,20 +87,18 @@ def test_every_kind_of_data_end_to_end(kind: str, tmp_path: Path, make_config: M
     assert metrics.error_name == ("RMSE" if kind == "csv" else "error")
 
 
-@without_figures
 def test_regression_errors_are_in_the_datas_own_units(tmp_path: Path, make_config: MakeConfig) -> None:
     """The target's standard deviation is about 75, so an RMSE of standardised targets would be about 1."""
     config = make_config(_data_settings("csv", tmp_path))
-    metrics = run(config, tmp_path / "out", progress=False).metrics
+    metrics = run(config, tmp_path / "out", progress=False, figures=False).metrics
     data = config.load_data()
     spread = float(data.test_y.std()) * data.target_std
     assert spread > 40
     assert 0.02 * spread < metrics.test_error < 2 * spread
 
 
-@without_figures
 def test_metrics_hold_what_the_issue_names(tmp_path: Path, make_config: MakeConfig) -> None:
-    run(make_config(), tmp_path / "out", progress=False)
+    run(make_config(), tmp_path / "out", progress=False, figures=False)
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     named = "test_error test_error_reduced test_error_refit units_before units_after widths parameters_before parameters_after"
     assert set(f"{named} macs_before macs_after seconds peak_memory_mb versions seed".split()) <= set(metrics)
@@ -114,39 +109,36 @@ def test_metrics_hold_what_the_issue_names(tmp_path: Path, make_config: MakeConf
     assert metrics["test_error_unguided"] is None
 
 
-@without_figures
 def test_same_seed_same_numbers_and_the_callers_generator_is_untouched(tmp_path: Path, make_config: MakeConfig) -> None:
     config = make_config(seed=3, fit={"epochs": 1, "batch_size": 64})
     state = torch.get_rng_state()
-    first = run(config, tmp_path / "a", progress=False).metrics
+    first = run(config, tmp_path / "a", progress=False, figures=False).metrics
     assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(99)
-    second = run(config, tmp_path / "b", progress=False).metrics
+    second = run(config, tmp_path / "b", progress=False, figures=False).metrics
     assert (first.test_error, first.widths) == (second.test_error, second.widths)
     assert first.test_error_refit is None
     weights = [(tmp_path / name / "reduced" / "model.safetensors").read_bytes() for name in "ab"]
     assert weights[0] == weights[1]
-    other = run(config.model_copy(update={"seed": 4}), tmp_path / "c", progress=False).metrics
+    other = run(config.model_copy(update={"seed": 4}), tmp_path / "c", progress=False, figures=False).metrics
     assert other.test_error != first.test_error
 
 
-@without_figures
 def test_a_complete_folder_is_read_and_not_run_again(tmp_path: Path, make_config: MakeConfig) -> None:
     config = make_config()
-    first = run(config, tmp_path / "out", progress=False)
+    first = run(config, tmp_path / "out", progress=False, figures=False)
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")}
-    again = run(config, tmp_path / "out", progress=False)
+    again = run(config, tmp_path / "out", progress=False, figures=False)
     assert again.reused
     assert again.metrics == first.metrics
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")} == before
 
 
-@without_figures
 def test_an_interrupted_run_goes_on_to_the_same_bits(
     tmp_path: Path, make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = make_config(fit={"epochs": 2, "batch_size": 32, "refit_epochs": 1, "checkpoint_seconds": 0.05})
-    whole = run(config, tmp_path / "whole", progress=False).metrics
+    whole = run(config, tmp_path / "whole", progress=False, figures=False).metrics
 
     def interrupt(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
@@ -154,10 +146,10 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(
     with monkeypatch.context() as patched:
         patched.setattr("bayes_guided.run.execute.measure", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            run(config, tmp_path / "cut", progress=False)
+            run(config, tmp_path / "cut", progress=False, figures=False)
     assert not (tmp_path / "cut" / "metrics.json").exists()
     assert (tmp_path / "cut" / "checkpoint").exists()
-    resumed = run(config, tmp_path / "cut", progress=False)
+    resumed = run(config, tmp_path / "cut", progress=False, figures=False)
     assert not resumed.reused
     assert (resumed.metrics.test_error, resumed.metrics.widths) == (whole.test_error, whole.widths)
     weights = [(tmp_path / name / "reduced" / "model.safetensors").read_bytes() for name in ("whole", "cut")]
@@ -204,10 +196,9 @@ def test_corrupt_data_files_are_refused(kind: str, tmp_path: Path, make_config: 
     assert not (tmp_path / "out").exists()
 
 
-@without_figures
 def test_counts_under_a_poisson_likelihood(tmp_path: Path, make_config: MakeConfig) -> None:
     config = make_config(_data_settings("npz", tmp_path), likelihood="Poisson", fit={"epochs": 1})
-    assert run(config, tmp_path / "out", progress=False).metrics.error_name == "RMSE"
+    assert run(config, tmp_path / "out", progress=False, figures=False).metrics.error_name == "RMSE"
 
 
 def test_figures_also_for_a_prior_without_a_threshold_reading(tmp_path: Path, make_config: MakeConfig) -> None:
@@ -216,18 +207,16 @@ def test_figures_also_for_a_prior_without_a_threshold_reading(tmp_path: Path, ma
     assert _contents(tmp_path / "out" / "figures") == FIGURES
 
 
-@without_figures
 def test_folder_of_another_run_is_untouched(tmp_path: Path, make_config: MakeConfig) -> None:
-    run(make_config(fit={"epochs": 1}), tmp_path / "out", progress=False)
+    run(make_config(fit={"epochs": 1}), tmp_path / "out", progress=False, figures=False)
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")}
     with pytest.raises(RunFolderError, match=r"fit\.epochs is 1 there, 2 here"):
-        run(make_config(fit={"epochs": 2}), tmp_path / "out", progress=False)
+        run(make_config(fit={"epochs": 2}), tmp_path / "out", progress=False, figures=False)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")} == before
 
 
-@without_figures
 def test_config_in_the_folder_is_complete(tmp_path: Path, make_config: MakeConfig) -> None:
-    run(make_config(fit={"epochs": 1}), tmp_path / "out", progress=False)
+    run(make_config(fit={"epochs": 1}), tmp_path / "out", progress=False, figures=False)
     written: RunConfig = load_config(RunFolder(tmp_path / "out").config)
     assert written.net.settings == {"hidden": [12, 6], "inputs": 64, "outputs": 10}
     assert written.likelihood == "Categorical"

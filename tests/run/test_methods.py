@@ -84,10 +84,7 @@ def finished(place: Path) -> dict[str, Path]:
     """Every method's run."""
     folders = {}
     for name in CASES:
-        with pytest.MonkeyPatch.context() as patched:
-            if name not in DRAWN:
-                patched.setattr("bayes_guided.run.execute.draw_figures", lambda *_: [])
-            folders[name] = run(config_of(name, place), place / name, progress=False).folder
+        folders[name] = run(config_of(name, place), place / name, progress=False, figures=name in DRAWN).folder
     return folders
 
 
@@ -154,9 +151,9 @@ def test_methods_stand_side_by_side(finished: dict[str, Path]) -> None:
     assert comparison.dataset["fit"].values.tolist() == ["low_rank", "auto_normal"]
 
 
-@pytest.mark.usefixtures("no_figures")
 def test_the_command_takes_a_method(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("bayes_guided.run.execute.draw_figures", lambda *_: [])
     path = place / "asked.yaml"
     settings = settings_of({"data": FEW, "fit": {"epochs": 1}})
     del settings["name"]
@@ -211,7 +208,6 @@ def test_killed_while_it_fits_and_after_it_goes_on_to_the_same_bits(place: Path,
     assert load_run(folder).metrics.test_error == load_run(finished["mean_field"]).metrics.test_error
 
 
-@pytest.mark.usefixtures("no_figures")
 def test_a_fit_that_lost_a_group_is_no_run(place: Path, tmp_path: Path) -> None:
     """All its training is done when it is found out, so its checkpoint stays; it ends the same when it is started again."""
     changes = {"models": {**INDEPENDENT, "strength": 1e4}, "fit": {**SVI, "epochs": 40, "lr": 0.3}, "data": FEW}

@@ -17,9 +17,7 @@ from tests.run.conftest import small_settings
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("finished")
     config = parse_config(small_settings({"kind": "digits"}), source="test", folder=folder)
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("bayes_guided.run.execute.draw_figures", lambda *_: [])
-        return run(config, folder / "out", progress=False).folder
+    return run(config, folder / "out", progress=False, figures=False).folder
 
 
 @pytest.fixture
@@ -35,7 +33,8 @@ def test_fit_config_and_metrics_come_back(finished: Path) -> None:
     assert saved.fit.evaluate((data.test_x, data.test_y)).error == saved.metrics.test_error
 
 
-def test_figures_can_be_drawn_again(finished: Path) -> None:
+def test_figures_can_be_drawn_of_a_run_that_drew_none(finished: Path) -> None:
+    assert not (finished / "figures").exists()
     paths = draw_run(finished)
     assert len(paths) == 10
     assert all(path.stat().st_size > 1000 for path in paths)

@@ -19,9 +19,7 @@ NET = '''
 import os, signal, time
 from pathlib import Path
 from torch import nn
-from bayes_guided.run import execute
 
-execute.draw_figures = lambda *_: []  # drawing takes most of a small run's time
 HERE = Path(__file__).parent
 
 def make(hidden=8, trouble=None):
@@ -66,12 +64,6 @@ def write_sweep(folder: Path, **changes: Any) -> Path:
     path = folder / "small.yaml"
     path.write_text(yaml.safe_dump(sweep_settings(**changes), sort_keys=False))
     return path
-
-
-@pytest.fixture(autouse=True)
-def _figures_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The network's file takes them away, also where a test does a trial in this process."""
-    monkeypatch.setattr("bayes_guided.run.execute.draw_figures", lambda *_: [])
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from bayes_guided.config import to_yaml
-from bayes_guided.run import Metrics
+from bayes_guided.run import Metrics, draw_run
 from bayes_guided.sweep.trial import Outcome, run_trial
 from tests.sweep.conftest import MakeSweep, built
 
@@ -30,6 +30,13 @@ def test_a_run_is_done_once(settings: str, tmp_path: Path) -> None:
     assert run_trial(settings, str(tmp_path / "out"), ["test_nll", "parameters_after"], 1) == first
     assert len(built(tmp_path)) == networks
     assert torch.get_num_threads() == before
+
+
+def test_figures_are_left_to_be_drawn_from_the_folder(settings: str, tmp_path: Path) -> None:
+    """Drawing takes most of a short trial's time."""
+    assert run_trial(settings, str(tmp_path / "out"), ["test_nll"], 1).failure is None
+    assert not (tmp_path / "out" / "figures").exists()
+    assert {path.name for path in draw_run(tmp_path / "out")} >= {"unit_survival.png", "architecture.pdf"}
 
 
 @pytest.mark.parametrize(
