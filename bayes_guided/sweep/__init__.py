@@ -18,6 +18,7 @@ On Slurm the cluster comes from dask-jobqueue (`pip install dask-jobqueue`), in 
         bayes_guided.sweep.run_sweep(sweep, "sweeps/mine", scheduler=cluster.scheduler_address)
 
 A job's `cores` are the sweep's `threads`. A job that ends in mid-trial loses that trial only, which the next job goes on with.
+A trial's folder is a run's without its figures; `bayes-guided plot` draws those, and `sweep report` what it shows.
 One process drives a sweep and is the only one that writes to its store; a store in PostgreSQL
 (`storage: postgresql://USER@HOST/DATABASE`) can hold many sweeps that run at once and be read from anywhere.
 """
