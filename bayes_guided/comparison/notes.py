@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bayes_guided.infer import LaplaceFit
+from bayes_guided.infer import LaplaceFit, MAPFit
 from bayes_guided.priors import IndependentInclusion
 
 from .divergences import TRUSTED_COVERAGE
@@ -38,8 +38,8 @@ def notes_of(pair: Pair, before: PriorLaws, posterior: Posterior, values: Values
         notes.append("the prior's units depend on one another: the sum of the units' divergences bounds nothing.")
     if posterior.interval is None:
         notes.append(f"the {fit.method} fit has no interval of survival.")
-    if np.isnan(values["margin"]).all():
-        notes.append("no margins were given.")
+    if np.isnan(values["margin"]).all() and isinstance(fit, MAPFit):
+        notes.append("no margins were given; bg.margins measures them, and a run with compare.margins: true.")
     if not isinstance(fit, LaplaceFit):
         notes.append(f"the {fit.method} fit has no evidence with fit and Occam factor; a Laplace approximation has.")
     return notes

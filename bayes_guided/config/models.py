@@ -53,14 +53,16 @@ class RunConfig(Settings):
             for name in kind.model_fields
         },
         **{name: f"prior.{name}" for name in PriorSettings.model_fields},
-        **{name: f"compare.{name}" for name in ("reading", "tau", "curvature")},
+        **{name: f"compare.{name}" for name in ("reading", "tau", "curvature", "margins")},
     }
 
     @model_validator(mode="after")
     def _possible(self) -> "RunConfig":
         models = self.models is not None
         readings = self.fit.readings(self.prior.family, models=models)
-        problem = self.fit.contradiction(models=models) or self.compare.problem(readings)
+        problem = self.fit.contradiction(models=models) or self.compare.problem(
+            readings, method=self.fit.method, family=self.prior.family
+        )
         if problem is not None:
             raise PydanticCustomError("contradiction", "{problem}", {"problem": problem})
         return self

@@ -17,6 +17,7 @@ from .mcmc.diagnostics import Diagnostics as Diagnostics
 from .mcmc.fitting import fit_mcmc as fit_mcmc
 from .mcmc.result import MCMCFit as MCMCFit
 from .mode.fitting import laplace as laplace
+from .mode.margins import WITH_MARGIN as WITH_MARGIN
 from .mode.margins import Margins as Margins
 from .mode.margins import margins as margins
 from .mode.model_comparison import compare_models as compare_models

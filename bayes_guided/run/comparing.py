@@ -8,26 +8,29 @@ import torch
 from bayes_guided.comparison import Comparison, compare, side_by_side
 from bayes_guided.config import CompareSettings
 from bayes_guided.exceptions import ComparisonError
-from bayes_guided.infer import Fit
+from bayes_guided.infer import Fit, MAPFit, margins
 from bayes_guided.infer.curvature import mean_curvature
 from bayes_guided.infer.training.batches import Data
+from bayes_guided.types import UnitValues
 
 from .saved import load_run
 
 
-def compare_fit(fit: Fit, data: Data | None, settings: CompareSettings, *, measured: float | None = None) -> Comparison:
+def compare_fit(fit: Fit, data: Data, settings: CompareSettings) -> Comparison:
     """The comparison that the settings ask for.
 
-    A curvature that they leave out is `measured`, or, without that, the mean curvature of the data.
+    A curvature that they leave out is the mean curvature of the data.
 
     Raises:
-        ReadingError: if the fit has no such reading, or its number is missing.
+        ReadingError: if the fit has no such reading or no margins, or its number is missing.
+        CurvatureError: if margins are asked for and a norm or dropout layer ties cases together.
     """
     reading = settings.chosen(fit.readings)
-    curvature = settings.curvature or measured
-    if curvature is None and data is not None and reading in ("map", "shrinkage", "evidence"):
+    curvature = settings.curvature
+    if curvature is None and reading in ("map", "shrinkage", "evidence"):
         curvature = mean_curvature(fit, data)
-    return compare(fit.prior, fit, reading=reading, tau=settings.tau, curvature=curvature, draws=settings.draws)
+    found = margins(fit, data).margin if settings.margins and isinstance(fit, MAPFit) else None
+    return _compare(fit, settings, curvature, found)
 
 
 def compare_runs(folders: Sequence[str | Path], settings: CompareSettings | None = None) -> Comparison:
@@ -49,7 +52,22 @@ def compare_runs(folders: Sequence[str | Path], settings: CompareSettings | None
 
 def _compared(folder: str | Path, settings: CompareSettings | None) -> Comparison:
     saved = load_run(folder)
+    stored = Comparison.from_netcdf(saved.folder.comparison)
     if settings is None:
-        return Comparison.from_netcdf(saved.folder.comparison)
+        return stored
     with torch.random.fork_rng():
-        return compare_fit(saved.fit, None, settings, measured=saved.metrics.curvature)
+        return _compare(saved.fit, settings, settings.curvature or saved.metrics.curvature, _margins(stored, saved.fit))
+
+
+def _compare(fit: Fit, settings: CompareSettings, curvature: float | None, found: UnitValues | None) -> Comparison:
+    reading = settings.chosen(fit.readings)
+    return compare(fit.prior, fit, reading=reading, tau=settings.tau, curvature=curvature, draws=settings.draws, margins=found)
+
+
+def _margins(stored: Comparison, fit: Fit) -> UnitValues | None:
+    """Those that the run measured, which hold in every reading; None if it measured none."""
+    values = stored.dataset["margin"]
+    if bool(values.isnull().all()):
+        return None
+    rows = {group.name: values.sel(group=group.name).values[: group.size] for group in fit.architecture.groups}
+    return {name: torch.from_numpy(row.copy()) for name, row in rows.items()}

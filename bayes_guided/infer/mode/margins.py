@@ -26,6 +26,9 @@ from bayes_guided.types import Masks, UnitValues
 SMALL = 512
 """Up to so many weights the others are fitted again without each unit, unless told otherwise."""
 
+WITH_MARGIN = (GroupLaplace, Laplace, SparseGroupLaplace)
+"""The families whose penalty has a kink at 0 of which the rate is the slope."""
+
 _NEARLY_ZERO = 1e-6
 """Of a row's own length: where a ReLU unit still has a gradient, which at 0 it has not (P28)."""
 
@@ -60,7 +63,7 @@ def margins(fit: MAPFit, data: Data, *, refit: bool | None = None) -> Margins:
         CurvatureError: if a norm or dropout layer ties cases together, or the network is too large to refit.
         DataError, LabelError: for data that cannot be used.
     """
-    if not isinstance(fit.prior.weights, GroupLaplace | Laplace | SparseGroupLaplace):
+    if not isinstance(fit.prior.weights, WITH_MARGIN):
         raise ReadingError(
             f"{type(fit.prior.weights).__name__} has no margin: no finite rate is the slope at which its penalty lets a row "
             "leave zero. GroupLaplace, Laplace and SparseGroupLaplace have one (P17)."
