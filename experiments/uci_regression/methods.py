@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ import bayes_guided as bg
 from bayes_guided.datasets import Dataset
 
 Pair = tuple[Tensor, Tensor]
-Config = dict[str, Any]
+Settings = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -26,49 +26,43 @@ class Outcome:
     parameters: float
 
 
-def measure(data: Dataset, split: int, batch_size: int, config: Config) -> list[dict[str, Any]]:
-    """All methods on one split; `data` has no validation part yet."""
-    setting = _Setting(data, split, batch_size, config)
-    parts = data.split_validation(config["validation_fraction"], seed=split)
+def measure_methods(data: Dataset, split: int, batch_size: int, settings: Settings) -> dict[str, dict[str, Any]]:
+    """By the name of each method its outcome, strength and seconds of CPU time; `data` has no validation part yet."""
+    setting = _Setting(data, split, batch_size, settings)
+    parts = data.split_validation(settings["validation_fraction"], seed=split)
     assert parts.validation_x is not None
     assert parts.validation_y is not None
     train, held_out = (parts.train_x, parts.train_y), (parts.validation_x, parts.validation_y)
-    tuning = {strength: setting.map_fit(train, strength) for strength in config["strengths"]}
+    tuning = {strength: setting.map_fit(train, strength) for strength in settings["strengths"]}
     whole, test = (data.train_x, data.train_y), (data.test_x, data.test_y)
 
-    def row(method: str, fit: Callable[[Pair, Pair, float], Outcome], validation: dict[float, float]) -> dict[str, Any]:
+    def best(fit: Callable[[Pair, Pair, float], Outcome], validation: dict[float, float]) -> dict[str, Any]:
         strength = max(validation, key=lambda value: validation[value])
-        started = time.perf_counter()
+        started = time.process_time()
         outcome = fit(whole, test, strength)
-        return {
-            "dataset": data.name,
-            "split": split,
-            "method": method,
-            "strength": strength,
-            "validation_log_density": list(validation.values()),
-            **outcome.__dict__,
-            "seconds": time.perf_counter() - started,
-        }
+        seconds = round(time.process_time() - started, 2)
+        chosen = {"strength": strength, "validation_log_density": list(validation.values())}
+        return chosen | asdict(outcome) | {"seconds": seconds}
 
     refitted = {strength: setting.of_map(fit, held_out).log_density for strength, fit in tuning.items()}
     # A member of the ensemble is a MAP that is not refitted, so its strength is chosen by how such a MAP does.
     plain = {strength: setting.log_density(fit.evaluate(held_out)) for strength, fit in tuning.items()}
-    by_svi = {strength: setting.svi(train, held_out, strength).log_density for strength in config["strengths"]}
-    return [
-        row("MAP, refitted", lambda part, on, strength: setting.of_map(setting.map_fit(part, strength), on), refitted),
-        row("SVI, mean field", setting.svi, by_svi),
-        row(f"ensemble of {config['members']}", setting.ensemble, plain),
-    ]
+    by_svi = {strength: setting.svi(train, held_out, strength).log_density for strength in settings["strengths"]}
+    return {
+        "MAP, refitted": best(lambda part, on, strength: setting.of_map(setting.map_fit(part, strength), on), refitted),
+        "SVI, mean field": best(setting.svi, by_svi),
+        f"ensemble of {settings['members']}": best(setting.ensemble, plain),
+    }
 
 
 class _Setting:
     """What all fits of one split share."""
 
-    def __init__(self, data: Dataset, split: int, batch_size: int, config: Config) -> None:
-        self.data, self.config, self.seed = data, config, split
-        self.budget = {"batch_size": batch_size, "lr": config["lr"], "seed": split, "progress": False}
+    def __init__(self, data: Dataset, split: int, batch_size: int, settings: Settings) -> None:
+        self.data, self.settings = data, settings
+        self.budget = {"batch_size": batch_size, "lr": settings["lr"], "seed": split, "progress": False}
         torch.manual_seed(split)
-        self.net = bg.nets.mlp(data.train_x.shape[1], [config["hidden"]], outputs=1)
+        self.net = bg.nets.mlp(data.train_x.shape[1], [settings["hidden"]], outputs=1)
         self.architecture = bg.Architecture.from_module(self.net, data.train_x[:2])
 
     def prior(self, strength: float) -> bg.GuidedPrior:
@@ -81,8 +75,8 @@ class _Setting:
             self.prior(strength),
             train,
             likelihood=bg.likelihoods.Normal(),
-            epochs=self.config["epochs"],
-            refit_epochs=self.config["refit_epochs"],
+            epochs=self.settings["epochs"],
+            refit_epochs=self.settings["refit_epochs"],
             allow_empty=True,
             **self.budget,
         )
@@ -96,20 +90,20 @@ class _Setting:
             self.prior(strength),
             train,
             likelihood=bg.likelihoods.Normal(),
-            epochs=self.config["svi_epochs"],
+            epochs=self.settings["svi_epochs"],
             **self.budget,
         )
-        return self._outcome(fit.evaluate(on, draws=self.config["draws"]), fit.sub_architecture())
+        return self._outcome(fit.evaluate(on, draws=self.settings["draws"]), fit.sub_architecture())
 
     def ensemble(self, train: Pair, on: Pair, strength: float) -> Outcome:
         fit = bg.fit_ensemble(
             self.net,
             self.prior(strength),
             train,
-            members=self.config["members"],
+            members=self.settings["members"],
             vary="both",
             likelihood=bg.likelihoods.Normal(),
-            epochs=self.config["epochs"],
+            epochs=self.settings["epochs"],
             allow_empty=True,
             **self.budget,
         )
