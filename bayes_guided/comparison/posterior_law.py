@@ -14,8 +14,6 @@ from bayes_guided.priors.models.model_prior import ModelPrior
 from bayes_guided.priors.models.shared_budget import SharedBudget
 from bayes_guided.types import UnitValues
 
-from .capabilities import KnowsIndependence
-
 CERTAIN = 700.0
 """Log odds at which a unit counts as certain: nearer to certainty, neither probability changes in double precision."""
 
@@ -25,7 +23,7 @@ def posterior_law(fit: Fit, reading: str, log_odds: UnitValues) -> ModelPrior | 
     """q(m) of a fit, given its log odds in the reading; None where only draws know how its units depend on one another."""
     if isinstance(fit, InclusionFit):
         return _of_inclusion(fit.guide.inclusion, log_odds)
-    if isinstance(fit, KnowsIndependence) and fit.independent_units(reading):
+    if fit.independent_units(reading):
         costs = {name: -odds.clamp(-CERTAIN, CERTAIN) for name, odds in log_odds.items()}
         return IndependentInclusion(fit.architecture, costs, protected=fit.protected)
     return None

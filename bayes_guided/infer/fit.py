@@ -99,6 +99,11 @@ class Fit(ABC):
             f'in the reading "{reading}" a {self.method} fit knows every unit by itself, not joint models; use unit_survival.'
         )
 
+    def independent_units(self, reading: str) -> bool:
+        """Whether units are independent under this posterior and reading, so that their marginals are its whole law."""
+        del reading
+        return False
+
     # What follows from it -----------------------------------------------------------------------------------------
 
     @property

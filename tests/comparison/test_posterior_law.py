@@ -76,6 +76,26 @@ def test_the_divergence_of_a_variational_posterior_by_its_definition(name):
     assert abs(float(found["divergence_all"]) - float(terms.mean())) <= 4 * error + 1e-9
 
 
+@pytest.mark.parametrize("reading", ["threshold", "shrinkage", "evidence"])
+def test_independent_weights_give_the_exact_law_of_widths(reading):
+    """The law of a sum of independent units; in the readings that have joint models, the draws agree with it."""
+    net = CLASSES.net()
+    prior = bg.GuidedPrior(Architecture.from_module(net, CLASSES.data()[0][:2]), weights=priors.GroupLaplace(strength=1.0))
+    fit = bg.fit_svi(net, prior, CLASSES.data(), guide="mean_field", epochs=5, batch_size=20, seed=0, progress=False)
+    numbers = {"tau": 0.5} if reading == "threshold" else {"curvature": 10.0}
+    found = bg.compare(prior, fit, reading=reading, draws=DRAWS, **numbers).dataset
+    for place, (group, survival) in enumerate(fit.unit_survival(reading, **numbers).items()):
+        law = np.ones(1)
+        for p in survival.tolist():
+            law = np.convolve(law, [1 - p, p])
+        np.testing.assert_allclose(found["posterior_width_pmf"].values[place, : len(law)], law, atol=1e-12)
+        if reading == "threshold":
+            widths = fit.masks(reading, DRAWS, **numbers, generator=torch.Generator().manual_seed(9))[group].sum(dim=1)
+            frequency = np.bincount(widths, minlength=len(law)) / DRAWS
+            assert (np.abs(frequency - law) <= 4 * np.sqrt(law * (1 - law) / DRAWS) + 3 / DRAWS).all()
+    assert float(found["total_correlation_all"]) == 0
+
+
 def test_members_of_an_ensemble_are_frequencies_beside_the_evidence_prior():
     net = CLASSES.net()
     prior = CLASSES.prior(net)

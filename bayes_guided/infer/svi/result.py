@@ -125,6 +125,11 @@ class SVIFit(Fit):
         drawn = FreeRest.of(self.architecture, self.net).whole(self.guide.rsample(n, generator))
         return Draws(drawn.rows, drawn.rest, None if self.noise is None else self.noise.rsample(n, generator))
 
+    def independent_units(self, reading: str) -> bool:
+        """Where the weights are: every reading of a unit is of its own row, and the Bayes factor of a set is their product."""
+        del reading
+        return isinstance(self.guide, Guide) and self.guide.independent
+
     @property
     def _gaussian(self) -> Guide:
         if isinstance(self.guide, KeptDraws):
