@@ -1,0 +1,144 @@
+"""The robustness experiment: its data, its choice of strength, its tables, its sweep, and what its README says."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch.distributions import Normal
+
+from bayes_guided.config import RunConfig
+from bayes_guided.sweep import load_sweep
+from experiments.robustness.fits import changed, chosen
+from experiments.robustness.grid import (
+    BASE,
+    CHOSEN,
+    CLASSES,
+    EPOCHS,
+    FASHION,
+    FIXED,
+    LR,
+    NOISE,
+    STARTS,
+    STEPS,
+    STRENGTH,
+    TEACHER,
+    cases,
+)
+from experiments.robustness.problems import images, mislabelled, taught
+from experiments.robustness.run import STUDY
+from experiments.robustness.tables import levels, spread
+
+SHARED = Path(__file__).parents[2].parent / "shared" / "data"
+needs_images = pytest.mark.skipif(not (SHARED / "mnist").is_dir(), reason="the images of ../shared/data are not here")
+SETTINGS, GRID = STUDY.config(quick=False)
+
+
+@needs_images
+def test_quick_measures_every_kind_of_case_and_writes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    before = {path: path.read_bytes() for path in STUDY.here.iterdir() if path.is_file()}
+    assert STUDY.main(["--quick", "--data-dir", str(SHARED)]) == 0
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in (STARTS, f"{NOISE}, strength {CHOSEN}", CLASSES, FASHION, STEPS, "teacher of 4"))
+    assert before == {path: path.read_bytes() for path in STUDY.here.iterdir() if path.is_file()}
+
+
+def test_as_many_labels_are_wrong_as_was_asked_and_every_wrong_class_is_as_likely() -> None:
+    labels = torch.arange(30_000) % 10
+    wrong = mislabelled(labels, 0.3, 10, torch.Generator().manual_seed(0))
+    moved = (wrong - labels) % 10
+    assert int((moved != 0).sum()) == 9000
+    counts = torch.bincount(moved, minlength=10)[1:].double()
+    # Binomial(9000, 1/9): four standard errors.
+    assert (counts - 1000).abs().max() < 4 * (9000 * (1 / 9) * (8 / 9)) ** 0.5
+    assert (mislabelled(labels, 0.0, 10, torch.Generator()) == labels).all()
+    two = torch.arange(100) % 2
+    assert (mislabelled(two, 1.0, 2, torch.Generator()) == 1 - two).all()
+
+
+@needs_images
+def test_images_are_of_the_classes_and_test_labels_are_right() -> None:
+    clean, noisy = (images(SHARED, "mnist", classes=4, samples=2000, noise=noise, seed=3) for noise in (0.0, 0.4))
+    assert clean.num_classes == 4
+    assert clean.train_y.unique().tolist() == clean.test_y.unique().tolist() == [0, 1, 2, 3]
+    assert torch.equal(clean.train_x, noisy.train_x)
+    assert torch.equal(clean.test_y, noisy.test_y)
+    assert int((clean.train_y != noisy.train_y).sum()) == 800
+    assert len(clean.train_x) == 2000
+    assert 3500 < len(clean.test_x) < 4500  # MNIST has 892 to 1135 test images a digit
+
+
+def test_a_teacher_s_target_is_that_of_orthogonal_units_with_the_noise_asked_for() -> None:
+    sizes = {"features": 20, "samples": 20_000, "test_samples": 5000}
+    clean, noisy = (taught(8, noise=noise, seed=1, **sizes) for noise in (0.0, 0.5))
+    assert clean.train_y.mean().abs() < 1e-5
+    assert clean.train_y.std() == pytest.approx(1.0, abs=1e-4)
+    assert torch.equal(clean.test_y, noisy.test_y)
+    added = noisy.train_y - clean.train_y
+    assert added.std() == pytest.approx(0.5, abs=4 * 0.5 / (2 * 20_000) ** 0.5)
+    # In the span of the eight directions every direction matters alike, outside it none does: E[y x] has norm
+    # sqrt(8) * (1/2) / sqrt(8 var relu), since E[relu(z) z] = 1/2, and it lies in that span.
+    relu_variance = 0.5 - 1 / (2 * torch.pi)
+    slope = (clean.train_y[:, None] * clean.train_x).mean(dim=0).norm()
+    assert slope == pytest.approx(0.5 / relu_variance**0.5, abs=0.05)
+    # All curvature lies in those directions: E[y (x x' - I)] has E[relu(z)(z^2 - 1)] = phi(0) in each, signs alternating.
+    second = (clean.train_y[:, None, None] * (clean.train_x[:, :, None] * clean.train_x[:, None, :])).mean(dim=0)
+    values = torch.linalg.eigvalsh(second)
+    height = float(Normal(0.0, 1.0).log_prob(torch.tensor(0.0)).exp()) / (8 * relu_variance) ** 0.5
+    assert torch.allclose(values[:4], torch.full((4,), -height), atol=0.08)
+    assert torch.allclose(values[-4:], torch.full((4,), height), atol=0.08)
+    assert values[4:-4].abs().max() < 0.08 < height
+
+
+def test_the_strength_chosen_is_the_largest_within_a_standard_error_of_the_best() -> None:
+    best = torch.tensor([0.0, 1.0, 0.0, 1.0])  # mean 0.5, standard error sqrt(1/3) / 2 = 0.289
+    losses = [torch.full((4,), 0.6), best, torch.full((4,), 0.78), torch.full((4,), 0.80)]
+    assert chosen(losses, [1.0, 3.0, 10.0, 30.0]) == 10.0
+    assert chosen(losses[:2], [3.0, 1.0]) == 3.0
+
+
+def test_a_case_changes_its_factor_alone() -> None:
+    base = SETTINGS["images"]
+    for case in cases(GRID):
+        options = changed(case, SETTINGS)
+        names = {
+            STRENGTH: {"strength"},
+            LR: {"lr"},
+            EPOCHS: {"batch_size"},
+            STEPS: {"batch_size", "epochs", "refit_epochs"},
+        }.get(case["factor"], set())
+        expected = SETTINGS["teacher"] if case["factor"] == TEACHER else base
+        assert {name for name in expected if options[name] != expected[name]} == names
+        if case["factor"] == STEPS:
+            steps = [size["epochs"] * (10_000 / size["batch_size"]) for size in (options, base)]
+            assert steps[0] == pytest.approx(steps[1])
+
+
+def test_a_factor_s_levels_have_the_base_setting_with_the_same_seeds() -> None:
+    case = {"noise": 0.0, "strength": FIXED, "lambda": 3.0, "lr": 1, "batch_size": 256}
+    rows = [case | {"factor": BASE, "level": 0, "seed": seed} for seed in (0, 1, 2)]
+    rows += [case | {"factor": STRENGTH, "level": 1.0, "lambda": 1.0, "seed": seed} for seed in (0, 1)]
+    rows += [case | {"factor": CLASSES, "level": 2, "seed": 0}]
+    rows += [case | {"factor": NOISE, "level": 0.0, "strength": CHOSEN, "seed": seed} for seed in (0, 1)]
+    rows += [case | {"factor": CLASSES, "level": 4, "strength": CHOSEN, "seed": 1}]
+    assert [(level, [row["seed"] for row in group]) for level, group in levels(rows, STRENGTH).items()] == [
+        (1.0, [0, 1]),
+        (3.0, [0, 1]),
+    ]
+    assert [(level, len(group)) for level, group in levels(rows, CLASSES).items()] == [(2, 1), (10, 1)]
+    assert [(level, len(group)) for level, group in levels(rows, CLASSES, CHOSEN).items()] == [(4, 1), (10, 1)]
+
+
+def test_a_spread_is_the_mean_and_the_ends() -> None:
+    assert spread([1.0, 2.0, 6.0], ".1f") == "3.0 (1.0 to 6.0)"
+    assert spread([14, 16, 15], ".1f") == "15.0 (14 to 16)"
+    assert spread([3, 3], ".1f") == "3.0"
+
+
+@needs_images
+def test_the_sweep_loads_and_its_first_trial_is_a_run() -> None:
+    sweep = load_sweep(STUDY.here / "sweep.yaml", data_dir=SHARED)
+    first = sweep.run_config(sweep.config.point(0), name="0000")
+    assert isinstance(first, RunConfig)
+    assert (sweep.config.num_trials, first.prior.strength, first.fit.arguments["lr"], first.seed) == (63, 1.0, 1e-3, 0)
+    strengths = sweep.config.space["prior.strength"].values
+    assert max(strengths) / min(strengths) == 1000
