@@ -1,0 +1,1 @@
+"""Is guidance worth it: networks found under different guidance profiles, compared at equal error."""

@@ -1,0 +1,56 @@
+"""One row a data set, one panel a profile: its fronts by seed beside those of constant guidance."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from bayes_guided.plots.style import BLUE, GREY, LIGHT, PAGE_WIDTH, styled
+from experiments.study import Row
+
+from .fronts import REFITTED, fits, front, levels
+from .profiles import CONSTANT
+from .tables import datasets_of, profiles_of
+
+_ABOVE = 0.004
+"""How far beyond the last error that is compared the panels reach (fraction)."""
+
+
+@styled
+def draw(rows: list[Row], folder: Path) -> None:
+    """Writes figure.png."""
+    datasets = datasets_of(rows)
+    columns = [name for name in profiles_of(rows, datasets[0]) if name != CONSTANT]
+    figure = Figure(figsize=(PAGE_WIDTH, 0.5 + 1.55 * len(datasets)), dpi=200, layout="constrained")
+    grid = figure.subplots(len(datasets), len(columns), sharex="row", sharey="row", squeeze=False)
+    for line, dataset in zip(grid, datasets, strict=True):
+        for ax, profile in zip(line, columns, strict=True):
+            panel([row for row in rows if row["dataset"] == dataset], dataset, profile, ax)
+        line[0].set_ylabel(f"{dataset}\nvalidation error (%)")
+    for ax, profile in zip(grid[0], columns, strict=True):
+        ax.set_title(profile)
+    for ax in grid[-1]:
+        ax.set_xlabel("parameters")
+    handles, labels = grid[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    figure.savefig(folder / "figure.png", metadata={"Software": None})
+
+
+def panel(rows: Sequence[Row], dataset: str, profile: str, ax: Axes) -> Axes:
+    """The fronts of every seed under constant guidance and under the profile, and the errors that are compared."""
+    compared = levels(rows, dataset)
+    for level in compared:
+        ax.axhline(100 * level, color=LIGHT, zorder=0, label="errors compared" if level == compared[0] else None)
+    for name, colour, label in ((CONSTANT, GREY, "constant, one line a seed"), (profile, BLUE, "the panel's profile")):
+        for place, seed in enumerate(sorted({row["seed"] for row in rows if row["profile"] == name})):
+            points = front(fits(rows, dataset, name, seed))
+            counts, errors = [row["parameters"] for row in points], [100 * row[REFITTED] for row in points]
+            ax.plot(counts, errors, "o-", color=colour, markersize=1.6, linewidth=0.8, label=None if place else label)
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(10))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    lowest = min(row[REFITTED] for row in rows)
+    ax.set_ylim(100 * (lowest - 0.1 * _ABOVE), 100 * (compared[-1] + _ABOVE))
+    return ax

@@ -1,0 +1,154 @@
+"""The comparison of guidance profiles: its profiles, its fronts and intervals, its quick form, and what its README says."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy import special, stats
+
+import bayes_guided as bg
+from bayes_guided.priors import TiltedWidth, uniform
+from bayes_guided.sweep import load_sweep
+from experiments.guidance_profiles.fronts import Size, against, front, size_at
+from experiments.guidance_profiles.profiles import DENSE, PROFILES, build
+from experiments.guidance_profiles.run import STUDY
+
+SHARED = Path(__file__).parents[2].parent / "shared" / "data"
+ROWS = STUDY.load()
+
+
+@pytest.fixture(scope="module")
+def architecture() -> bg.Architecture:
+    return bg.Architecture.from_module(bg.nets.mlp(16, [12, 9], outputs=3), torch.zeros(2, 16))
+
+
+def _row(error: float, parameters: int, *, collapsed: bool = False) -> dict[str, Any]:
+    return {
+        "validation_error": error,
+        "parameters": parameters,
+        "widths": [parameters, 4],
+        "test_error": 2 * error,
+        "collapsed": collapsed,
+    }
+
+
+@pytest.mark.skipif(not (SHARED / "mnist").is_dir(), reason="the images of ../shared/data are not here")
+def test_quick_measures_two_data_sets_and_writes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    before = {path: path.read_bytes() for path in STUDY.here.iterdir() if path.is_file()}
+    assert STUDY.main(["--quick", "--data-dir", str(SHARED)]) == 0
+    printed = capsys.readouterr().out
+    assert all(f"| {name}, " in printed for name in ("mnist", "digits"))
+    assert before == {path: path.read_bytes() for path in STUDY.here.iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_profiles_press_equally_hard_in_the_mean(profile: str, architecture: bg.Architecture) -> None:
+    coefficients = build(profile, architecture, 0).coefficients(architecture)
+    assert float(torch.cat(list(coefficients.values())).mean()) == pytest.approx(1, abs=1e-12)
+
+
+def test_shuffled_guidance_is_linear_guidance_in_another_order(architecture: bg.Architecture) -> None:
+    linear = build("linear", architecture, 0).coefficients(architecture)
+    orders = [build("linear, shuffled", architecture, seed).coefficients(architecture) for seed in (0, 1, 1)]
+    for name, values in linear.items():
+        assert all(torch.equal(order[name].sort().values, values) for order in orders)
+        assert not torch.equal(orders[0][name], orders[1][name])
+        assert torch.equal(orders[1][name], orders[2][name])
+
+
+def test_cost_aware_guidance_is_in_proportion_to_what_a_unit_costs(architecture: bg.Architecture) -> None:
+    first, second = build("cost-aware", architecture, 0).coefficients(architecture).values()
+    assert torch.equal(first, first[0].expand(12))
+    # A unit of the first layer has 16 weights and a bias in and 9 weights out; of the second 12 and 1 in and 3 out.
+    assert float(first[0] / second[0]) == pytest.approx(26 / 16)
+
+
+def test_tilted_guidance_has_the_shape_under_which_a_row_survives_as_often_as_its_unit(architecture: bg.Architecture) -> None:
+    prior = TiltedWidth.from_guidance(architecture, bg.guidance.linear(), strength=10.0, widths=uniform(minimum=1))
+    survival = prior.unit_survival()
+    for group in architecture.groups:
+        rates = special.gammainccinv(group.row_dim, survival[group.name].numpy())
+        found = build("tilted", architecture, 0).coefficients(architecture)[group.name].numpy()
+        np.testing.assert_allclose(found, rates / rates.mean(), rtol=1e-8)
+
+
+def test_a_front_has_what_no_other_beats() -> None:
+    generator = torch.Generator().manual_seed(0)
+    values = torch.rand(40, 2, generator=generator).tolist()
+    rows = [_row(round(error, 1), round(20 * size)) for error, size in values]
+
+    def beaten(row: dict[str, Any]) -> bool:
+        ours = (row["validation_error"], row["parameters"])
+        theirs = [(other["validation_error"], other["parameters"]) for other in rows]
+        return any(error <= ours[0] and size <= ours[1] and (error, size) != ours for error, size in theirs)
+
+    expected = {(row["validation_error"], row["parameters"]) for row in rows if not beaten(row)}
+    found = [(row["validation_error"], row["parameters"]) for row in front(rows)]
+    assert found == sorted(expected)
+    assert front([_row(0.1, 5), _row(0.2, 1, collapsed=True)]) == [_row(0.1, 5)]
+
+
+def test_sizes_lie_on_the_line_between_neighbours_and_nowhere_else() -> None:
+    points = front([_row(0.1, 1000), _row(0.3, 10), _row(0.5, 1)])
+    between = size_at(points, 0.15)
+    assert between is not None
+    assert between.parameters == pytest.approx(1000**0.75 * 10**0.25)
+    assert between.widths == pytest.approx((between.parameters, 4))
+    assert between.test_error == pytest.approx(0.3)
+    assert [size.parameters for level in (0.1, 0.3, 0.5) if (size := size_at(points, level))] == pytest.approx([1000, 10, 1])
+    assert size_at(points, 0.09) is None
+    assert size_at(points, 0.51) is None
+    assert size_at([], 0.1) is None
+
+
+def test_factors_are_of_pairs_with_the_interval_of_a_paired_t_test() -> None:
+    mine, other = [120.0, 90.0, 75.0], [100.0, 100.0, 50.0]
+
+    def size(parameters: float) -> Size:
+        return Size(parameters, (1.0,), 0.1)
+
+    ours = {seed: size(value) for seed, value in enumerate(mine)}
+    theirs: dict[int, Size | None] = {seed: size(value) for seed, value in enumerate(other)}
+    factor = against({**ours, 3: size(5.0), 4: None}, {**theirs, 3: None, 4: size(1.0)})
+    assert factor is not None
+    assert factor.interval is not None
+    expected = stats.ttest_rel(np.log(mine), np.log(other)).confidence_interval()
+    assert factor.pairs == 3
+    assert np.log(factor.interval) == pytest.approx([expected.low, expected.high])
+    assert np.log(factor.ratio) == pytest.approx(np.mean(np.log(mine) - np.log(other)))
+    single = against({0: size(2.0)}, {0: size(4.0)})
+    assert single is not None
+    assert (single.ratio, single.interval) == (0.5, None)
+    assert against({0: None}, {0: size(4.0)}) is None
+
+
+def test_every_profile_has_come_equally_far_wherever_it_stops() -> None:
+    _, grid = STUDY.config(quick=False)
+    cases = STUDY.cases(grid)
+    seeds = [case["seed"] for case in cases]
+    assert seeds == sorted(seeds)
+    assert len(cases) == sum(
+        len(part["seeds"]) * (1 + sum(map(len, part["profiles"].values()))) for part in grid["datasets"].values()
+    )
+    for stop in range(len(cases)):
+        done = cases[: stop + 1]
+        now = [case["profile"] for case in done if (case["dataset"], case["seed"]) == (done[-1]["dataset"], done[-1]["seed"])]
+        counts = [now.count(profile) for profile in grid["datasets"][done[-1]["dataset"]]["profiles"]]
+        assert max(counts) - min(counts) <= 1
+
+
+def test_the_sweep_is_one_that_can_be_begun() -> None:
+    sweep = load_sweep(STUDY.here / "sweep.yaml")
+    assert sweep.config.num_trials == 9 * 7 * 5
+    first, last = (sweep.run_config(sweep.config.point(place), name="trial") for place in (0, sweep.config.num_trials - 1))
+    assert (first.seed, first.prior.strength, first.prior.guidance.profile) == (0, 1.0, "constant")
+    assert (last.seed, last.prior.strength, last.prior.guidance.profile) == (8, 64.0, "cost")
+
+
+def test_the_dense_networks_are_whole() -> None:
+    whole = {"mnist": [300, 100], "fashion-mnist": [300, 100], "digits": [64, 32]}
+    dense = [row for row in ROWS if row["profile"] == DENSE]
+    assert dense
+    assert all(row["widths"] == whole[row["dataset"]] or row["dataset"] == "digits" for row in dense)
