@@ -1,0 +1,1 @@
+"""LeNet-5-Caffe on MNIST against the published sizes."""
