@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from bayes_guided.likelihoods import _NOISE_PRIOR, Likelihood, Normal
+from bayes_guided.likelihoods import NOISE_PRIOR, Likelihood, Normal
 
 from .base import standard_normal
 
@@ -29,7 +29,7 @@ class LogNormalNoise(nn.Module):
 
     def divergence(self) -> Float[Tensor, ""]:
         """KL(q(sigma) || prior), nats: that of the normals of log sigma."""
-        location, spread = _NOISE_PRIOR
+        location, spread = NOISE_PRIOR
         ratio = (2 * self.log_sd).exp() / spread**2
         return 0.5 * (ratio + ((self.mean - location) / spread).square() - 1 - ratio.log())
 

@@ -16,7 +16,7 @@ from bayes_guided.infer.prediction.evaluation import check_cases, evaluate, summ
 from bayes_guided.infer.training.batches import Batches
 from bayes_guided.infer.training.history import Epoch
 from bayes_guided.infer.training.loop import BatchLoss, Objective
-from bayes_guided.likelihoods import _NOISE_PRIOR, Likelihood, Normal
+from bayes_guided.likelihoods import NOISE_PRIOR, Likelihood, Normal
 from bayes_guided.priors.models.independent import IndependentInclusion
 
 
@@ -118,7 +118,7 @@ class GuidedL0Objective(InclusionObjective):
         total = total + self.guide.prior.rest.strength * rest.double().square().sum()
         if self.guide.noise is None:
             return total
-        (location, spread), log_scale = _NOISE_PRIOR, self.guide.noise.mean
+        (location, spread), log_scale = NOISE_PRIOR, self.guide.noise.mean
         return total + (log_scale + (log_scale - location).square() / (2 * spread**2)).double()
 
 

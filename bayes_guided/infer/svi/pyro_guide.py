@@ -29,7 +29,7 @@ from bayes_guided.infer.training.generators import seeded_generators
 from bayes_guided.infer.training.history import Epoch
 from bayes_guided.infer.training.loop import BatchLoss, Objective, Plan
 from bayes_guided.infer.training.session import Session
-from bayes_guided.likelihoods import _NOISE_PRIOR, Likelihood, Normal
+from bayes_guided.likelihoods import NOISE_PRIOR, Likelihood, Normal
 from bayes_guided.models import BayesianNetwork
 from bayes_guided.nn.modes import evaluating
 from bayes_guided.priors.estimate import Estimate
@@ -201,7 +201,7 @@ class PyroObjective(Objective):
         """log q - log p of one draw, nats."""
         log_prior = self.prior.log_prob({name: rows[0] for name, rows in draw.rows.items()}, draw.rest[0])
         if draw.noise_scale is not None:
-            location, spread = (draw.noise_scale.new_tensor(value) for value in _NOISE_PRIOR)
+            location, spread = (draw.noise_scale.new_tensor(value) for value in NOISE_PRIOR)
             log_prior = log_prior + LogNormal(location, spread).log_prob(draw.noise_scale[0])
         return log_q - float(log_prior)
 
