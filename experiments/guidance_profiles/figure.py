@@ -5,7 +5,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from bayes_guided.plots.style import BLUE, GREY, LIGHT, PAGE_WIDTH, styled
 from experiments.study import Row
@@ -23,7 +23,7 @@ def draw(rows: list[Row], folder: Path) -> None:
     """Writes figure.png."""
     datasets = datasets_of(rows)
     columns = [name for name in profiles_of(rows, datasets[0]) if name != CONSTANT]
-    figure = Figure(figsize=(PAGE_WIDTH, 0.5 + 1.55 * len(datasets)), dpi=200, layout="constrained")
+    figure = Figure(figsize=(PAGE_WIDTH, 0.5 + 1.55 * len(datasets)), layout="constrained")
     grid = figure.subplots(len(datasets), len(columns), sharex="row", sharey="row", squeeze=False)
     for line, dataset in zip(grid, datasets, strict=True):
         for ax, profile in zip(line, columns, strict=True):
@@ -35,7 +35,7 @@ def draw(rows: list[Row], folder: Path) -> None:
         ax.set_xlabel("parameters")
     handles, labels = grid[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
-    figure.savefig(folder / "figure.png", metadata={"Software": None})
+    figure.savefig(folder / "figure.png", dpi=160, metadata={"Software": None})
 
 
 def panel(rows: Sequence[Row], dataset: str, profile: str, ax: Axes) -> Axes:
@@ -49,7 +49,8 @@ def panel(rows: Sequence[Row], dataset: str, profile: str, ax: Axes) -> Axes:
             counts, errors = [row["parameters"] for row in points], [100 * row[REFITTED] for row in points]
             ax.plot(counts, errors, "o-", color=colour, markersize=1.6, linewidth=0.8, label=None if place else label)
     ax.set_xscale("log")
-    ax.xaxis.set_major_locator(LogLocator(10))
+    ax.xaxis.set_major_locator(LogLocator(10, subs=(1, 3)))
+    ax.xaxis.set_major_formatter(EngFormatter(sep=""))
     ax.xaxis.set_minor_formatter(NullFormatter())
     lowest = min(row[REFITTED] for row in rows)
     ax.set_ylim(100 * (lowest - 0.1 * _ABOVE), 100 * (compared[-1] + _ABOVE))

@@ -16,7 +16,10 @@ REFITTED, AS_REDUCED, ON_TEST = "validation_error", "validation_error_map", "tes
 """The validation error of the network as handed over, that of the MAP before its refit, and the former's test error."""
 
 EXCESS = {"mnist": (0.005, 0.01), "fashion-mnist": (0.005, 0.01), "digits": (0.01, 0.02)}
-"""Points of validation error above the dense network at which sizes are compared (fractions), fixed before the fits."""
+"""Points of validation error above the dense network at which sizes are compared (fractions), fixed before any comparison."""
+
+STEPS = 11
+"""Errors between the two, both among them, over which `between_levels` takes its mean."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +84,14 @@ def sizes(rows: Sequence[Row], dataset: str, profile: str, level: float, error: 
     return {seed: size_at(front(fits(rows, dataset, profile, seed), error), level, error) for seed in seeds}
 
 
-def against(mine: dict[int, Size | None], other: dict[int, Size | None]) -> Factor | None:
-    """Parameters of the one over those of the other, by the seeds that reach the error under both; None if there are none."""
-    pairs = [(size, other.get(seed)) for seed, size in mine.items()]
-    logs = [math.log(size.parameters / beside.parameters) for size, beside in pairs if size and beside]
+def log_ratios(mine: dict[int, Size | None], other: dict[int, Size | None]) -> dict[int, float]:
+    """Logarithms of the one's parameters over the other's, for the seeds that reach the error under both."""
+    pairs = ((seed, size, other.get(seed)) for seed, size in mine.items())
+    return {seed: math.log(size.parameters / beside.parameters) for seed, size, beside in pairs if size and beside}
+
+
+def factor_of(logs: Sequence[float]) -> Factor | None:
+    """The mean of one logarithm a seed, as a factor; None if there are none."""
     if not logs:
         return None
     centre = mean(logs)
@@ -94,9 +101,27 @@ def against(mine: dict[int, Size | None], other: dict[int, Size | None]) -> Fact
     return Factor(math.exp(centre), (math.exp(centre - half), math.exp(centre + half)), len(logs))
 
 
-def against_constant(rows: Sequence[Row], dataset: str, profile: str, level: float, error: str = REFITTED) -> Factor | None:
-    """Parameters of a profile over those of constant guidance, at one error."""
-    return against(sizes(rows, dataset, profile, level, error), sizes(rows, dataset, CONSTANT, level, error))
+def at_level(rows: Sequence[Row], dataset: str, profile: str, level: float, other: str = CONSTANT) -> Factor | None:
+    """Parameters of a profile over those of another, at one validation error."""
+    both = (sizes(rows, dataset, name, level) for name in (profile, other))
+    return factor_of(list(log_ratios(*both).values()))
+
+
+def between_levels(
+    rows: Sequence[Row], dataset: str, profile: str, error: str = REFITTED, other: str = CONSTANT
+) -> Factor | None:
+    """The same, each seed's mean over errors evenly between the two that are compared: one error alone is noisier.
+
+    A seed's mean is over those of the errors that it reaches under both profiles.
+    """
+    low, high = levels(rows, dataset, error)
+    found: dict[int, list[float]] = {}
+    for step in range(STEPS):
+        level = low + step / (STEPS - 1) * (high - low)
+        both = (sizes(rows, dataset, name, level, error) for name in (profile, other))
+        for seed, ratio in log_ratios(*both).items():
+            found.setdefault(seed, []).append(ratio)
+    return factor_of([mean(ratios) for ratios in found.values()])
 
 
 def _between(first: float, second: float, share: float) -> float:

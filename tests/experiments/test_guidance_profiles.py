@@ -11,7 +11,7 @@ from scipy import special, stats
 import bayes_guided as bg
 from bayes_guided.priors import TiltedWidth, uniform
 from bayes_guided.sweep import load_sweep
-from experiments.guidance_profiles.fronts import Size, against, front, size_at
+from experiments.guidance_profiles.fronts import Factor, Size, at_level, between_levels, factor_of, front, log_ratios, size_at
 from experiments.guidance_profiles.profiles import DENSE, PROFILES, build
 from experiments.guidance_profiles.run import STUDY
 
@@ -106,22 +106,34 @@ def test_sizes_lie_on_the_line_between_neighbours_and_nowhere_else() -> None:
 def test_factors_are_of_pairs_with_the_interval_of_a_paired_t_test() -> None:
     mine, other = [120.0, 90.0, 75.0], [100.0, 100.0, 50.0]
 
-    def size(parameters: float) -> Size:
-        return Size(parameters, (1.0,), 0.1)
+    def of_seeds(values: list[float | None]) -> dict[int, Size | None]:
+        return {seed: None if value is None else Size(value, (1.0,), 0.1) for seed, value in enumerate(values)}
 
-    ours = {seed: size(value) for seed, value in enumerate(mine)}
-    theirs: dict[int, Size | None] = {seed: size(value) for seed, value in enumerate(other)}
-    factor = against({**ours, 3: size(5.0), 4: None}, {**theirs, 3: None, 4: size(1.0)})
+    logs = log_ratios(of_seeds([*mine, 5.0, None]), of_seeds([*other, None, 1.0]))
+    assert list(logs) == [0, 1, 2]
+    factor = factor_of(list(logs.values()))
     assert factor is not None
     assert factor.interval is not None
     expected = stats.ttest_rel(np.log(mine), np.log(other)).confidence_interval()
     assert factor.pairs == 3
     assert np.log(factor.interval) == pytest.approx([expected.low, expected.high])
     assert np.log(factor.ratio) == pytest.approx(np.mean(np.log(mine) - np.log(other)))
-    single = against({0: size(2.0)}, {0: size(4.0)})
-    assert single is not None
-    assert (single.ratio, single.interval) == (0.5, None)
-    assert against({0: None}, {0: size(4.0)}) is None
+    assert factor_of([np.log(0.5)]) == Factor(0.5, None, 1)
+    assert factor_of([]) is None
+
+
+def test_fronts_that_are_a_factor_apart_are_so_at_every_error_and_in_the_mean() -> None:
+    """Two seeds in which the profile's networks have 0.6 and 0.5 times the parameters of constant guidance's."""
+    rows = []
+    for seed, share in enumerate((0.6, 0.5)):
+        rows.append(_row(0.02, 10**9) | {"dataset": "mnist", "seed": seed, "profile": DENSE})
+        for profile, times in (("constant", 1.0), ("linear", share)):
+            for error, size in ((0.022, 90_000), (0.026, 40_000), (0.031, 10_000)):
+                rows.append(_row(error, round(times * size)) | {"dataset": "mnist", "seed": seed, "profile": profile})
+    expected = np.sqrt(0.6 * 0.5)
+    found = [at_level(rows, "mnist", "linear", 0.025), between_levels(rows, "mnist", "linear")]
+    assert [factor.ratio for factor in found if factor] == pytest.approx([expected, expected])
+    assert all(factor.pairs == 2 for factor in found if factor)
 
 
 def test_every_profile_has_come_equally_far_wherever_it_stops() -> None:
