@@ -1,0 +1,1 @@
+"""This toolkit beside other structured pruners: one protocol, one counter of multiply-accumulates."""

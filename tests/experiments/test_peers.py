@@ -1,0 +1,188 @@
+"""The comparison with other pruners: the size search, cuts at the target, one counter, and what README.md says."""
+
+import copy
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch_pruning as tp
+from torch import nn
+
+import bayes_guided as bg
+from experiments.peers.case import METHODS
+from experiments.peers.figure import draw
+from experiments.peers.pruners import TargetMissedError, macs, prune
+from experiments.peers.run import STUDY
+from experiments.peers.search import NothingLeftError, SizeSearch
+from experiments.peers.setting import Setting
+from experiments.peers.tables import paired, points
+
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+NEAREST = {"nearest": 0.85, "fits": 6}
+SHAPES = {"lenet300": (784,), "lenet5": (1, 28, 28), "resnet20": (1, 14, 14)}
+
+
+def plan(**changes: Any) -> dict[str, Any]:
+    """A budget of a few steps."""
+    epochs = {"dense_epochs": 1, "sparse_epochs": 1, "refit_epochs": 1}
+    return {"net": {}, "batch_size": 32, "lr": 2e-3, "search": {"nearest": 0.5, "fits": 3}, **epochs, **changes}
+
+
+def setting(network: str, targets: tuple[float, ...] = (0.5, 0.3), **changes: Any) -> Setting:
+    """Classes that the mean of the input tells apart."""
+    generator = torch.Generator().manual_seed(0)
+    y = torch.arange(64) % 10
+    x = torch.randn(64, *SHAPES[network], generator=generator) + y.reshape(-1, *[1] * len(SHAPES[network])) / 5
+    return Setting.begin(network, plan(**changes), list(targets), (x, y), seed=0)
+
+
+# The search ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("power", [0.6, 1.0, 2.5])
+def test_the_search_ends_at_or_just_below_the_target(power: float) -> None:
+    search = SizeSearch(lambda strength: min(1.0, strength**-power), NEAREST)
+    for target in (0.25, 0.1):
+        assert 0.85 * target <= search.strength(target, 1.3) ** -power <= target
+
+
+def test_the_search_comes_back_from_strengths_that_lose_a_layer() -> None:
+    search = SizeSearch(lambda strength: None if strength > 5 else 1 / strength, NEAREST)
+    assert 0.85 * 0.25 <= 1 / search.strength(0.25, 20.0) <= 0.25
+
+
+def test_what_is_known_serves_the_next_target_without_a_fit() -> None:
+    search = SizeSearch(lambda strength: 1 / strength, NEAREST)
+    search.strength(0.25, 4.1)
+    assert search.fits == 1
+    assert search.strength(0.26, 1.0) == 4.1
+    assert search.fits == 1
+
+
+def test_a_search_that_never_gets_below_hands_over_the_nearest() -> None:
+    search = SizeSearch(lambda strength: 0.5 + 0.1 / strength, NEAREST)
+    nearest = search.strength(0.25, 1.0)
+    assert search.fits == NEAREST["fits"]
+    assert nearest > 1.0
+    with pytest.raises(NothingLeftError, match="lost a layer"):
+        SizeSearch(lambda strength: None, NEAREST).strength(0.25, 1.0)
+
+
+# The methods ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("network", SHAPES)
+def test_pruners_stop_at_the_target_keep_units_and_the_output_layer(network: str) -> None:
+    case = setting(network, net={"in_channels": 1} if network == "resnet20" else {})
+    net = copy.deepcopy(case.net)
+    pruner = tp.pruner.MagnitudePruner(
+        net,
+        case.part[0][:2],
+        importance=tp.importance.GroupMagnitudeImportance(p=2),
+        global_pruning=True,
+        pruning_ratio=1.0,
+        iterative_steps=100,
+        ignored_layers=[net.get_submodule(layer.name) for layer in case.architecture.protected],
+    )
+    prune(net, pruner, case, 0.1)
+    counted = case.architecture_of(net).full()
+    assert 0 < macs(net, case) == counted.macs <= 0.1 * case.dense_macs
+    assert all(width >= 1 for width in counted.widths.values())
+    assert net(case.part[0]).shape == (64, 10)
+    with pytest.raises(TargetMissedError, match="MagnitudePruner"):
+        prune(net, pruner, case, 0.0)
+
+
+def test_macs_are_those_of_a_count_by_hooks() -> None:
+    """Against torch-pruning's own counter, which adds biases and norms: only weights times positions are compared."""
+    case = setting("resnet20", net={"in_channels": 1})
+    total = 0
+
+    def count(layer: Any, _: Any, output: torch.Tensor) -> None:
+        nonlocal total
+        total += layer.weight.numel() * (math.prod(output.shape[2:]) if output.dim() == 4 else 1)
+
+    hooks = [layer.register_forward_hook(count) for layer in case.net.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
+    case.net.eval()(case.part[0][:1])
+    for hook in hooks:
+        hook.remove()
+    assert case.dense_macs == total
+
+
+CHOICES = {
+    "dense": "all",
+    "magnitude": "uniform",
+    "group_norm": "5e-4",
+    "group_lasso": "2e-3",
+    "l0": "1e-2",
+    "guided": "linear, cost",
+}
+
+
+@pytest.mark.parametrize("method", CHOICES)
+def test_every_method_hands_over_networks_of_the_wanted_size(method: str) -> None:
+    strengths = {method: {CHOICES[method]: [0.5, 1.0]}}
+    case = setting("lenet300", strengths=strengths, search={"nearest": 0.5, "fits": 6})
+    cuts = list(METHODS[method](case, CHOICES[method]))
+    assert [cut.target for cut in cuts] == ([1.0] if method == "dense" else [0.5, 0.3])
+    for cut in cuts:
+        assert cut.cpu_seconds > 0
+        refitted = case.refitted(cut.net)
+        counted = case.architecture_of(refitted).full()
+        assert counted.macs == case.architecture_of(cut.net).full().macs <= cut.target * case.dense_macs
+        assert not any(torch.equal(a, b) for a, b in zip(refitted.parameters(), cut.net.parameters(), strict=True))
+
+
+def test_bn_scale_pruner_presses_on_the_scales() -> None:
+    case = setting("resnet20", targets=(0.5,), net={"in_channels": 1}, sparse_epochs=4)
+    weak, strong = (next(METHODS["bn_scale"](case, reg)) for reg in ("0.0", "10.0"))
+
+    def scale(net: nn.Module) -> float:
+        return sum(
+            float(layer.weight.detach().abs().sum()) for layer in net.modules() if isinstance(layer, nn.BatchNorm2d)
+        ) / sum(layer.num_features for layer in net.modules() if isinstance(layer, nn.BatchNorm2d))
+
+    assert scale(strong.net) < scale(weak.net) - 0.005
+    assert case.architecture_of(strong.net).full().macs <= 0.5 * case.dense_macs
+
+
+# The study -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="needs the shared data folder")
+def test_the_quick_form_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert STUDY.main(["--quick", "--data-dir", str(SHARED)]) == 0
+    printed = capsys.readouterr().out
+    assert "guided MAP (this toolkit)" in printed
+    assert "magnitude (torch-pruning)" in printed
+
+
+def test_points_are_paired_by_seed_and_drawn(tmp_path: Path) -> None:
+    def row(seed: int, method: str, error: float) -> dict[str, Any]:
+        point = {"target": 0.1, "error": error, "share_of_macs": 0.09}
+        return {"seed": seed, "network": "lenet5", "method": method, "points": [point]}
+
+    rows = [row(0, "guided", 0.02), row(1, "guided", 0.03), row(1, "l0", 0.05), row(2, "l0", 0.01)]
+    assert paired(rows, "lenet5", "l0", 0.1) == [pytest.approx(-0.02)]
+    assert points(rows, "lenet5", "l0", 0.1).keys() == {1, 2}
+    draw(rows, tmp_path)
+    assert (tmp_path / "figure.png").stat().st_size > 10_000
+
+
+def test_stored_errors_and_sizes_hang_together() -> None:
+    settings, _ = STUDY.config(quick=False)
+    for row in STUDY.load():
+        architecture = _architecture(row["network"], settings["networks"][row["network"]])
+        names = [group.name for group in architecture.groups]
+        for point in row["points"]:
+            widths = dict(zip(names, point["widths"], strict=True))
+            assert point["macs"] == architecture.costs.macs(widths)
+            assert point["parameters"] == architecture.costs.parameters(widths)
+            assert point["share_of_macs"] == pytest.approx(point["macs"] / architecture.full().macs)
+            assert 0 < point["error"] < 0.9
+
+
+def _architecture(network: str, plan: dict[str, Any]) -> bg.Architecture:
+    return bg.Architecture.from_module(bg.nets.build(network, **plan["net"]), torch.randn(2, *SHAPES[network]))
