@@ -1,16 +1,130 @@
-"""The table in the README is that of the stored results, and the bars hold in them."""
+"""LeNet-300-100: its quick form, gates and shifts, its counts and verdicts, and what its README says of the stored results."""
 
-import json
+from pathlib import Path
 
-from experiments.lenet300_mnist import run
+import pytest
+import torch
+from torch import nn
 
-RESULTS = json.loads((run.HERE / "results.json").read_text())
+import bayes_guided as bg
+from bayes_guided.config import load_config
+from bayes_guided.config.fit import MAPSettings
+from experiments.lenet300_mnist.bars import BARS, macs, parameters
+from experiments.lenet300_mnist.figure import read_counts
+from experiments.lenet300_mnist.fits import FORMS, guidance
+from experiments.lenet300_mnist.images import Shifted
+from experiments.lenet300_mnist.net import PIXELS, gated_again, gated_lenet300
+from experiments.lenet300_mnist.run import STUDY
+
+SHARED = Path(__file__).parents[2].parent / "shared" / "data"
+ROWS = STUDY.load()
+README = (STUDY.here / "README.md").read_text()
+GROUPS = (PIXELS, "layers.layers.0", "layers.layers.1")
 
 
-def test_the_readme_shows_the_stored_results() -> None:
-    assert run.table(RESULTS) in (run.HERE / "README.md").read_text()
+@pytest.mark.skipif(not (SHARED / "mnist").is_dir(), reason="the MNIST files of ../shared/data are not here")
+def test_quick_goes_through_both_rounds_and_both_forms(capsys: pytest.CaptureFixture[str]) -> None:
+    assert STUDY.main(["--quick", "--data-dir", str(SHARED)]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| C |")]
+    assert [line.split(" | ")[1] for line in lines] == list(FORMS)
+    assert all("784-" not in line for line in lines), "gates leave even in the quick form"
 
 
-def test_every_seed_has_at_most_60_and_30_units_and_the_mean_error_is_at_most_two_per_cent() -> None:
-    assert all(row["widths"][0] <= 60 and row["widths"][1] <= 30 for row in RESULTS)
-    assert sum(row["test_error_refit"] for row in RESULTS) / len(RESULTS) <= 0.02
+def test_a_shift_moves_an_image_by_at_most_one_pixel_and_every_move_happens() -> None:
+    images = torch.full((1, 28, 28), -0.4)
+    images[0, 14, 14] = 2.0
+    data = Shifted(images.flatten(1), torch.tensor([7]))
+    torch.manual_seed(0)
+    moved, labels = data.__getitems__([0] * 900)
+    assert moved.shape == (900, 784)
+    assert bool((labels == 7).all())
+    assert bool(((moved == 2.0).sum(dim=1) == 1).all())
+    places = moved.argmax(dim=1)
+    moves, counts = torch.stack([places // 28 - 14, places % 28 - 14], dim=1).unique(dim=0, return_counts=True)
+    assert moves.tolist() == [[down, right] for down in (-1, 0, 1) for right in (-1, 0, 1)]
+    assert int((counts - 100).abs().max()) <= 4 * 100**0.5
+
+
+def test_each_image_keeps_its_label_and_what_leaves_the_border_is_lost() -> None:
+    images = torch.zeros(20, 28, 28)
+    images[torch.arange(20), torch.arange(20), 0] = torch.arange(1.0, 21.0)
+    data = Shifted(images.flatten(1), torch.arange(20))
+    torch.manual_seed(1)
+    moved, labels = data.__getitems__(list(range(20)) * 30)
+    values = moved.amax(dim=1)
+    assert set((values - labels - 1).unique().tolist()) <= {0.0, *(-float(label) - 1 for label in range(20))}
+    assert 0.2 < float((values == 0).float().mean()) < 0.5  # a third is shifted out at the left edge
+
+
+def test_a_second_round_has_gates_on_the_pixels_that_are_left() -> None:
+    torch.manual_seed(0)
+    net = gated_lenet300(0.2).eval()
+    inputs = torch.randn(4, 784)
+    architecture = bg.Architecture.from_module(net, inputs)
+    assert tuple(group.name for group in architecture.groups) == GROUPS
+    masks = {group.name: torch.arange(group.size) % 3 == 0 for group in architecture.groups}
+    small = bg.reduce(net, architecture.sub_architecture(masks))
+    again = gated_again(small, int(masks[PIXELS].sum()), 0.2).eval()  # pyright: ignore[reportArgumentType]
+    assert torch.allclose(again(inputs), small(inputs), atol=1e-6)
+    found = bg.Architecture.from_module(again, inputs)
+    assert tuple(group.name for group in found.groups) == GROUPS
+    assert [group.size for group in found.groups] == [262, 100, 34]
+    assert found.full().macs == macs((262, 100, 34))
+    read = torch.autograd.functional.jacobian(lambda x: again(x).sum(0), inputs).abs().sum(dim=(0, 1)) > 0
+    assert bool((read <= masks[PIXELS]).all())
+
+
+def test_pixels_are_pressed_alike_and_later_neurons_harder() -> None:
+    architecture = bg.Architecture.from_module(gated_lenet300(0.0), torch.zeros(2, 784))
+    values = guidance(architecture, {PIXELS: 30.0, GROUPS[2]: 3.5}).coefficients(architecture)
+    assert torch.equal(values[PIXELS], torch.full((784,), 30.0, dtype=torch.float64))
+    assert bool((values[GROUPS[1]].diff() > 0).all())
+    assert float(values[GROUPS[2]].mean()) == pytest.approx(3.5)
+
+
+@pytest.mark.parametrize("widths", [(97, 71, 33), (784, 300, 100)])
+def test_counts_are_those_of_the_network(widths: tuple[int, int, int]) -> None:
+    net = nn.Sequential(nn.Linear(widths[0], widths[1]), nn.Linear(widths[1], widths[2]), nn.Linear(widths[2], 10))
+    assert parameters(widths) == sum(parameter.numel() for parameter in net.parameters())
+    assert macs(widths) == sum(layer.weight.numel() for layer in net if isinstance(layer, nn.Linear))
+
+
+def _network(widths: tuple[int, int, int], error: float) -> dict[str, object]:
+    return {"widths": list(widths), "parameters": parameters(widths), "macs": macs(widths), "error": error}
+
+
+def test_verdicts_say_what_is_missed_and_by_how_much() -> None:
+    layerwise, costs = BARS["A"], BARS["B"]
+    assert layerwise.verdict([_network((266, 88, 33), 0.015), _network((200, 80, 20), 0.017)]) == "pass"
+    assert layerwise.verdict([_network((267, 10, 33), 0.015)]) == "missed: widest 267-10-33"
+    assert layerwise.verdict([_network((10, 10, 10), 0.0172)]) == "missed: 0.12 points above the error"
+    assert costs.verdict([_network((100, 86, 14), 0.018)]) == "pass"
+    assert "1 parameters too many, 1 macs too many" in costs.verdict([_network((311, 86, 14), 0.01)])
+
+
+def test_pixels_are_counted_where_they_lie() -> None:
+    counts = read_counts([{"pixels": [0, 29]}, {"pixels": [29, 783]}])
+    assert (counts[0, 0], counts[1, 1], counts[27, 27], counts.sum()) == (1, 2, 1, 4)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_stored_counts_are_those_of_the_stored_widths(form: str) -> None:
+    for row in (row[form] for row in ROWS):
+        assert (row["macs"], row["parameters"]) == (macs(row["widths"]), parameters(row["widths"]))
+        assert len(row["pixels"]) == row["widths"][0] == len(set(row["pixels"]))
+
+
+def test_the_configuration_of_one_seed_is_setting_a() -> None:
+    config = load_config(STUDY.here / "fit.yaml")
+    settings, _ = STUDY.config(quick=False)
+    chosen = settings["A"]["rounds"][0]
+    assert config.prior is not None
+    assert config.net.settings == {"dropout": chosen["dropout"]}
+    assert config.prior.strength == chosen["strength"]
+    assert isinstance(config.fit, MAPSettings)
+    assert config.fit.epochs == chosen["epochs"]
+    assert config.fit.lr == settings["lr"]
+    architecture = bg.Architecture.from_module(config.net.build(), torch.zeros(2, 784))
+    ours = guidance(architecture, chosen["across"]).coefficients(architecture)
+    theirs = config.prior.build(architecture).coefficients
+    assert all(float(theirs[name].mean()) == pytest.approx(float(ours[name].mean())) for name in GROUPS)

@@ -1,0 +1,67 @@
+"""The README's tables."""
+
+from collections.abc import Sequence
+from statistics import mean
+
+from experiments.cases import Row
+
+from .bars import BARS, PUBLISHED, macs, parameters
+from .fits import FORMS
+
+
+def tables(rows: list[Row]) -> dict[str, str]:
+    """Markdown by the name of the README's markers."""
+    return {"results": _results(rows), "seeds": _seeds(rows), "published": _published()}
+
+
+def networks(rows: list[Row], setting: str, form: str) -> list[Row]:
+    """The networks handed over, one per seed."""
+    return [row[form] for row in rows if row["setting"] == setting]
+
+
+def _results(rows: list[Row]) -> str:
+    lines = [
+        "| bar | training images | widths, mean of seeds | parameters | MACs | test error, mean (min to max) | verdict |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for setting, bar in BARS.items():
+        for form in FORMS:
+            found = networks(rows, setting, form)
+            if not found:
+                continue
+            widths = "-".join(f"{mean(row['widths'][layer] for row in found):.0f}" for layer in range(3))
+            size = " | ".join(f"{mean(row[name] for row in found):,.0f}" for name in ("parameters", "macs"))
+            verdict = bar.verdict(found)
+            name = f"{setting}: {bar.says()}"
+            lines.append(f"| {name} | {form} | {widths} | {size} | {_errors([row['error'] for row in found])} | {verdict} |")
+    return "\n".join(lines)
+
+
+def _errors(errors: Sequence[float]) -> str:
+    return f"{mean(errors):.2%} ({min(errors):.2%} to {max(errors):.2%})"
+
+
+def _seeds(rows: list[Row]) -> str:
+    lines = [
+        "| bar | training images | seed | pixels-hidden-hidden | parameters | MACs | error of the reduced MAP | refitted |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for setting in BARS:
+        for form in FORMS:
+            for row in (row for row in rows if row["setting"] == setting):
+                found = row[form]
+                widths = "-".join(map(str, found["widths"]))
+                size = f"{found['parameters']:,} | {found['macs']:,}"
+                errors = f"{found['map_error']:.2%} | {found['error']:.2%}"
+                lines.append(f"| {setting} | {form} | {row['seed']} | {widths} | {size} | {errors} |")
+    return "\n".join(lines)
+
+
+def _published() -> str:
+    lines = ["| published | architecture | parameters | MACs | error % | |", "|---|---|---|---|---|---|"]
+    for peer in PUBLISHED:
+        low, high = peer.errors
+        errors = f"{low}" if low == high else f"{low} to {high}"
+        size = f"{parameters(peer.widths):,} | {macs(peer.widths):,}"
+        lines.append(f"| {peer.method} | {'-'.join(map(str, peer.widths))} | {size} | {errors} | {peer.note} |")
+    return "\n".join(lines)
