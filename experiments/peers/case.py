@@ -84,21 +84,21 @@ def _refitted(setting: Setting, cut: Candidate) -> Candidate:
 
 def _point(setting: Setting, candidates: list[Candidate], held_out: Pair, test: Pair) -> Row:
     """The candidate of least validation error among those that meet the target, or among all if none does."""
-    full = {candidate: setting.architecture_of(candidate.net).full() for candidate in candidates}
     limit = candidates[0].target * setting.dense_macs
-    meeting = [candidate for candidate in candidates if full[candidate].macs <= limit] or candidates
+    meeting = [candidate for candidate in candidates if setting.macs(candidate.net) <= limit] or candidates
     validation = {candidate: _error(candidate.net, held_out) for candidate in meeting}
     best = min(meeting, key=validation.__getitem__)
+    widths = setting.widths(best.net)
     return {
         "target": best.target,
         "choice": best.choice,
         "strength": best.strength,
         "validation_error": validation[best],
         "error": _error(best.net, test),
-        "parameters": full[best].num_parameters,
-        "macs": full[best].macs,
-        "share_of_macs": full[best].macs / setting.dense_macs,
-        "widths": list(full[best].widths.values()),
+        "parameters": setting.architecture.costs.parameters(widths),
+        "macs": setting.macs(best.net),
+        "share_of_macs": setting.macs(best.net) / setting.dense_macs,
+        "widths": list(widths.values()),
         "cpu_seconds": round(best.cpu_seconds, 2),
     }
 

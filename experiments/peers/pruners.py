@@ -83,20 +83,10 @@ def prune(net: nn.Module, pruner: BasePruner, setting: Setting, target: float) -
     Raises:
         TargetMissedError: if the pruner has no step left.
     """
-    while macs(net, setting) > target * setting.dense_macs:
+    while setting.macs(net) > target * setting.dense_macs:
         if pruner.current_step == pruner.iterative_steps:
-            raise TargetMissedError(f"{type(pruner).__name__} left {macs(net, setting)} MACs, wanted {target} of the dense.")
+            raise TargetMissedError(f"{type(pruner).__name__} left {setting.macs(net)} MACs, wanted {target} of the dense.")
         pruner.step()
-
-
-def macs(net: nn.Module, setting: Setting) -> int:
-    """MACs of a pruned copy of the setting's network by the package's counter, from the widths of its layers."""
-    names = [group.name for group in setting.architecture.groups]
-    return setting.architecture.costs.macs({name: _outputs(net.get_submodule(name)) for name in names})
-
-
-def _outputs(layer: Any) -> int:
-    return layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels
 
 
 def _arguments(setting: Setting, net: nn.Module, importance: Any, *, everywhere: bool = True) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def _searched(setting: Setting, method: str, choice: str, fit: Callable[[float],
         except CollapseError:
             return None
         made[strength] = net, time.process_time() - started
-        return setting.architecture_of(net).full().macs / setting.dense_macs
+        return setting.macs(net) / setting.dense_macs
 
     search = SizeSearch(fraction, setting.plan["search"])
     for target, start in zip(setting.targets, setting.plan["strengths"][method][choice], strict=True):

@@ -67,6 +67,17 @@ class Setting:
         """Multiply-accumulates per sample of the dense network."""
         return self.architecture.full().macs
 
+    def widths(self, net: nn.Module) -> dict[str, int]:
+        """Units left in every group of the dense network, of any cut copy of it, from the sizes of its layers."""
+        layers = {group.name: net.get_submodule(group.name) for group in self.architecture.groups}
+        return {
+            name: layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels for name, layer in layers.items()
+        }  # pyright: ignore[reportReturnType]
+
+    def macs(self, net: nn.Module) -> int:
+        """MACs per sample of any cut copy of the network: the package's counter at these widths."""
+        return self.architecture.costs.macs(self.widths(net))
+
     @property
     def epochs_before_refit(self) -> int:
         """Epochs of dense and sparse training together."""
