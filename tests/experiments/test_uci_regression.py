@@ -115,7 +115,9 @@ class TestReading:
                 assert width < 5.1 if strength == 30 else 14 <= width <= 21
         assert min(of("yacht", ENSEMBLE, "log_density")) > max(paper.log_density, longer.log_density)
         density = of("yacht", MAP, "log_density")
-        assert round(density[3], 2) == -2.94
+        assert (round(density[3], 2), round(of("yacht", MAP, "rmse")[3], 2)) == (-2.94, 1.01)
+        implied = 0.416  # the smaller noise scale of a normal with this RMSE and this mean log density
+        assert math.log(implied) + 0.5 * math.log(2 * math.pi) + (1.01 / implied) ** 2 / 2 == pytest.approx(2.94, abs=0.05)
         assert min(density[:3] + density[4:]) > longer.log_density
 
     def test_power_plant(self) -> None:
@@ -146,3 +148,15 @@ class TestReading:
         few = [width <= 12 for width in of("energy", SVI, "width")]
         assert sorted(width for width in of("energy", SVI, "width") if width <= 12) == [11, 12]
         assert all(error > 1.1 if small else error < 0.64 for error, small in zip(of("energy", SVI, "rmse"), few, strict=True))
+
+    def test_time(self) -> None:
+        assert round(sum(row["cpu_seconds"] for row in ROWS) / 60) == 15
+        each = {name: mean(row["cpu_seconds"] for row in ROWS if row["dataset"] == name) for name in GRID["datasets"]}
+        assert {name: round(seconds) for name, seconds in each.items()} == {
+            "yacht": 28,
+            "energy": 35,
+            "concrete": 48,
+            "power-plant": 68,
+        }
+        final = sum(found["seconds"] for row in ROWS for found in row["methods"].values())
+        assert 0.3 < final / sum(row["cpu_seconds"] for row in ROWS) < 0.36
