@@ -8,6 +8,9 @@ from experiments.cases import Row
 from .bars import BARS, PUBLISHED, macs, parameters
 from .fits import FORMS
 
+SETTINGS = tuple(dict.fromkeys(bar.setting for bar in BARS.values()))
+"""The settings that some bar is for."""
+
 
 def tables(rows: list[Row]) -> dict[str, str]:
     """Markdown by the name of the README's markers."""
@@ -21,19 +24,19 @@ def networks(rows: list[Row], setting: str, form: str) -> list[Row]:
 
 def _results(rows: list[Row]) -> str:
     lines = [
-        "| bar | training images | widths, mean of seeds | parameters | MACs | test error, mean (min to max) | verdict |",
-        "|---|---|---|---|---|---|---|",
+        "| bar | setting | images | widths, mean of seeds | parameters | MACs | test error, mean (min to max) | verdict |",
+        "|---|---|---|---|---|---|---|---|",
     ]
-    for setting, bar in BARS.items():
+    for name, bar in BARS.items():
         for form in FORMS:
-            found = networks(rows, setting, form)
+            found = networks(rows, bar.setting, form)
             if not found:
                 continue
             widths = "-".join(f"{mean(row['widths'][layer] for row in found):.0f}" for layer in range(3))
             size = " | ".join(f"{mean(row[name] for row in found):,.0f}" for name in ("parameters", "macs"))
             verdict = bar.verdict(found)
-            name = f"{setting}: {bar.says()}"
-            lines.append(f"| {name} | {form} | {widths} | {size} | {_errors([row['error'] for row in found])} | {verdict} |")
+            errors = _errors([row["error"] for row in found])
+            lines.append(f"| {name}: {bar.says()} | {bar.setting} | {form} | {widths} | {size} | {errors} | {verdict} |")
     return "\n".join(lines)
 
 
@@ -43,10 +46,10 @@ def _errors(errors: Sequence[float]) -> str:
 
 def _seeds(rows: list[Row]) -> str:
     lines = [
-        "| bar | training images | seed | pixels-hidden-hidden | parameters | MACs | error of the reduced MAP | refitted |",
+        "| setting | images | seed | pixels-hidden-hidden | parameters | MACs | error of the reduced MAP | refitted |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for setting in BARS:
+    for setting in SETTINGS:
         for form in FORMS:
             for row in (row for row in rows if row["setting"] == setting):
                 found = row[form]

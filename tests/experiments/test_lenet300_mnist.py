@@ -25,7 +25,7 @@ GROUPS = (PIXELS, "layers.layers.0", "layers.layers.1")
 @pytest.mark.skipif(not (SHARED / "mnist").is_dir(), reason="the MNIST files of ../shared/data are not here")
 def test_quick_goes_through_both_rounds_and_both_forms(capsys: pytest.CaptureFixture[str]) -> None:
     assert STUDY.main(["--quick", "--data-dir", str(SHARED)]) == 0
-    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| C |")]
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| small |")]
     assert [line.split(" | ")[1] for line in lines] == list(FORMS)
     assert all("784-" not in line for line in lines), "gates leave even in the quick form"
 
@@ -114,10 +114,10 @@ def test_stored_counts_are_those_of_the_stored_widths(form: str) -> None:
         assert len(row["pixels"]) == row["widths"][0] == len(set(row["pixels"]))
 
 
-def test_the_configuration_of_one_seed_is_setting_a() -> None:
+def test_the_configuration_of_one_seed_is_the_medium_setting() -> None:
     config = load_config(STUDY.here / "fit.yaml")
     settings, _ = STUDY.config(quick=False)
-    chosen = settings["A"]["rounds"][0]
+    chosen = settings["medium"]["rounds"][0]
     assert config.prior is not None
     assert config.net.settings == {"dropout": chosen["dropout"]}
     assert config.prior.strength == chosen["strength"]
