@@ -11,6 +11,8 @@ from torch_pruning.pruner.algorithms.base_pruner import BasePruner
 
 from .setting import Candidate, Setting
 
+SparsePruner = tp.pruner.GroupNormPruner | tp.pruner.BNScalePruner
+
 STEPS = 400
 
 
@@ -42,7 +44,7 @@ def group_norm(setting: Setting, choice: str) -> Iterator[Candidate]:
     """Dense training, then GroupNormPruner's growing ridge of size `choice`, then its ranking."""
     importance = tp.importance.GroupMagnitudeImportance(p=2, normalizer="max")
 
-    def make(net: nn.Module) -> BasePruner:
+    def make(net: nn.Module) -> SparsePruner:
         return tp.pruner.GroupNormPruner(net, reg=float(choice), **_arguments(setting, net, importance))
 
     yield from _sparse(setting, make, choice)
@@ -52,13 +54,13 @@ def bn_scale(setting: Setting, choice: str) -> Iterator[Candidate]:
     """Dense training, then BNScalePruner's L1 penalty of size `choice` on the scales (network slimming), then its ranking."""
     importance = tp.importance.BNScaleImportance()
 
-    def make(net: nn.Module) -> BasePruner:
+    def make(net: nn.Module) -> SparsePruner:
         return tp.pruner.BNScalePruner(net, reg=float(choice), **_arguments(setting, net, importance))
 
     yield from _sparse(setting, make, choice)
 
 
-def _sparse(setting: Setting, make: Callable[[nn.Module], BasePruner], choice: str) -> Iterator[Candidate]:
+def _sparse(setting: Setting, make: Callable[[nn.Module], SparsePruner], choice: str) -> Iterator[Candidate]:
     started = time.process_time()
     net = setting.trained(copy.deepcopy(setting.net), setting.plan["dense_epochs"], seed=setting.seed)
     pruner = make(net)

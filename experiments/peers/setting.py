@@ -50,7 +50,7 @@ class Setting:
     def begin(cls, name: str, plan: dict[str, Any], targets: list[float], part: Pair, seed: int) -> "Setting":
         """The network freshly initialised from the seed."""
         torch.manual_seed(seed)
-        net = bg.nets.build(name, **plan["net"]).to(memory_format=torch.channels_last)
+        net = bg.nets.build(name, **plan["net"]).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         return cls(net, part, plan, targets, seed)
 
     @cached_property
@@ -107,7 +107,7 @@ class Setting:
     def refitted(self, net: nn.Module) -> nn.Module:
         """A copy of a cut network, trained on without regulariser."""
         # Cut weights have lost the layout that makes convolutions fast here.
-        net = copy.deepcopy(net).to(memory_format=torch.channels_last)
+        net = copy.deepcopy(net).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         return self.trained(net, self.plan["refit_epochs"], seed=self.seed + 1)
 
     @cached_property
