@@ -54,7 +54,7 @@ def _save(figure: Figure, path: Path) -> None:
 def exact_figure(rows: list[Row]) -> Figure:
     """Expected widths against N by family of priors; below, laws of the width before and after the data."""
     figure = Figure(figsize=(PAGE_WIDTH, 4.5), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=(1.15, 1))
+    above, below = figure.subfigures(2, 1, height_ratios=(1.15, 1))  # pyright: ignore[reportGeneralTypeIssues]
     axes = above.subplots(1, len(FAMILIES), sharey=True)
     for ax, family in zip(axes, FAMILIES, strict=True):
         widths_against_n(rows, family, ax)
@@ -145,19 +145,28 @@ def bayes_factors(rows: list[Row], ax: Axes) -> Axes:
 @styled
 def mnist_figure(rows: list[Row]) -> Figure:
     """Widths, divergences from the prior and bounds of single widths."""
-    figure = Figure(figsize=(PAGE_WIDTH, 2.5), layout="constrained")
+    figure = Figure(figsize=(PAGE_WIDTH, 2.6), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
-    fits = of_part(rows, "mnist")
+    fits, bounds = of_part(rows, "mnist"), of_part(rows, "bound")
     variational(fits, lambda row: mean_width(row["width_law"]), left)
+    best_widths(bounds, left)
     left.axhline(
         mean_width(of_part(fits, "mnist", factor=1.0)[0]["prior_width_law"]), color=GREY, linestyle="--", linewidth=0.9
     )
-    left.set(ylabel="expected units, SVI (count)", ylim=(0, None))
-    left.legend(loc="upper left")
+    left.set(ylabel="expected units (count)", ylim=(0, None))
+    handles, labels = left.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper left", ncols=5)
     variational(fits, lambda row: row["divergence"], middle)
-    middle.set(ylabel="KL(q(m) || p(m)) (nats)", ylim=(0, None))
-    single_widths(of_part(rows, "bound"), right)
+    middle.set(ylabel="KL(q(m) || p(m)) (nats)", yscale="log")
+    single_widths(bounds, right)
     return figure
+
+
+def best_widths(rows: list[Row], ax: Axes) -> Axes:
+    """The widths of the largest bounds."""
+    found = [(n, max(of_part(rows, "bound", n=n), key=lambda row: row["bound"])["width"]) for n in distinct(rows, "n")]
+    ax.plot(*zip(*found, strict=True), color="black", marker="*", linestyle=":", linewidth=0.8, label="best single width")
+    return ax
 
 
 def variational(rows: list[Row], value: Any, ax: Axes) -> Axes:
@@ -179,12 +188,17 @@ def variational(rows: list[Row], value: Any, ax: Axes) -> Axes:
 
 def single_widths(rows: list[Row], ax: Axes) -> Axes:
     """Bounds on the evidence per case of networks of one width, less the best one's."""
-    for place, n in enumerate(distinct(rows, "n")):
+    for n, colour in zip(distinct(rows, "n"), (GREY, "#56B4E9", BLUE, "black"), strict=False):
         here = of_part(rows, "bound", n=n)
         best = max(row["bound"] for row in here)
         widths, lost = zip(*((row["width"], (row["bound"] - best) / n) for row in here), strict=True)
-        ax.plot(widths, lost, marker="o", color=f"C{place}", label=f"N = {n:,}")
-    ax.set(xscale="log", xlabel="units of the network (count)", ylabel="bound against the best,\nper case (nats)")
+        ax.plot(widths, lost, marker="o", color=colour, label=f"N = {n:,}")
+    ax.set(
+        xscale="log",
+        xlabel="units of the network (count)",
+        ylabel="bound against the best,\nper case (nats)",
+        ylim=(-1.3, 0.05),
+    )
     widths = sorted(set(distinct(rows, "width")))
     ax.set_xticks(widths, [str(width) for width in widths])
     ax.minorticks_off()

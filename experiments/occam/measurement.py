@@ -115,6 +115,7 @@ def _one_width(case: Row, settings: Row, train: Pair, test: Pair) -> Row:
     fit = bg.fit_svi(net, prior, train, **_budget(case, settings))
     evaluation = fit.evaluate(test, draws=settings["draws"])
     bound = fit.elbo
+    assert bound is not None, "a Gaussian guide has a bound"
     return {
         "bound": round(float(bound.value), 1),
         "bound_error": round(float(bound.standard_error), 1),

@@ -16,6 +16,7 @@ from .laws import (
     with_range,
 )
 from .model_priors import FAMILIES
+from .single_widths import best_width, bounds_of, prior_of, reachable
 
 WITHIN = 1.0
 """Units of difference from the unguided posterior width up to which the prior counts as overruled."""
@@ -23,12 +24,12 @@ WITHIN = 1.0
 
 def tables(rows: list[Row]) -> dict[str, str]:
     """By the name of the markers."""
-    exact = of_part(rows, "uci")
+    exact, fits, bounds = (of_part(rows, part) for part in ("uci", "mnist", "bound"))
     widths = {name: _widths(of_part(exact, "uci", data=name)) for name in distinct(exact, "data")}
     return widths | {
         "units": _units(exact),
-        "mnist": _mnist(of_part(rows, "mnist")),
-        "bounds": _bounds(of_part(rows, "bound")),
+        "mnist": _mnist(fits, bounds),
+        "bounds": _bounds(bounds, fits),
     }
 
 
@@ -72,36 +73,48 @@ def unit_log_bayes_factors(rows: list[Row], kind: str) -> list[float]:
     ]
 
 
-def _mnist(rows: list[Row]) -> str:
+def _mnist(rows: list[Row], bounds: list[Row]) -> str:
     """The variational posterior's widths, with what it paid and reached."""
     lines = []
     for n in sorted(set(distinct(rows, "n"))):
-        for prior, factor in dict.fromkeys((row["prior"], row["factor"]) for row in of_part(rows, "mnist", n=n)):
-            here = of_part(rows, "mnist", n=n, prior=prior, factor=factor)
+        for family, factor in dict.fromkeys((row["prior"], row["factor"]) for row in of_part(rows, "mnist", n=n)):
+            here = of_part(rows, "mnist", n=n, prior=family, factor=factor)
+            known = reachable(bounds_of(bounds, n), prior_of(rows, family, factor))
             lines.append(
                 [
                     f"{n:,}",
-                    f"{prior}, {_guidance(factor)}",
+                    f"{family} {_guidance(factor)}",
                     f"{mean_width(here[0]['prior_width_law']):.1f}",
                     with_range([mean_width(row["width_law"]) for row in here]),
                     with_range([row["divergence"] for row in here]),
                     with_range([row["bound"] / n for row in here], ".3f"),
-                    with_range([100 * row["test_error"] for row in here], ".2f"),
+                    f"{known / n:.3f}",
+                    with_range([100 * row["test_error"] for row in here]),
                 ]
             )
-    heads = ["N", "prior", "prior width", "width, SVI", "KL(q(m), p(m)), nats", "bound per case, nats", "test error, %"]
-    return _markdown(heads, lines)
+    heads = ["N", "prior", "prior width", "width, SVI", "KL(q(m), p(m)), nats"]
+    return _markdown([*heads, "bound per case, nats", "reachable", "test error, %"], lines)
 
 
-def _bounds(rows: list[Row]) -> str:
-    """Bounds on the evidence of single widths, less the best one's."""
+def _bounds(rows: list[Row], fits: list[Row]) -> str:
+    """Bounds on the evidence of single widths, less the best one's, with their own errors; the best width by prior."""
     widths = sorted(set(distinct(rows, "width")))
+    # Nested and tilted priors have one law of the width.
+    priors = [(family, factor) for factor in (1.0, 30.0) for family in ("independent", "nested")]
     lines = []
     for n in distinct(rows, "n"):
-        bounds = {row["width"]: row["bound"] for row in of_part(rows, "bound", n=n)}
+        bounds = bounds_of(rows, n)
+        errors = {row["width"]: row["bound_error"] for row in of_part(rows, "bound", n=n)}
         best = max(bounds.values())
-        lines.append([f"{n:,}", *(f"{bounds[width] - best:,.0f}" if width in bounds else "" for width in widths)])
-    return _markdown(["N", *(f"{width} units" for width in widths)], lines)
+        lines.append(
+            [
+                f"{n:,}",
+                *(f"{bounds[width] - best:,.0f} ± {errors[width]:.0f}" for width in widths),
+                *(str(best_width(bounds, prior_of(fits, *prior))) for prior in priors),
+            ]
+        )
+    heads = ["N", *(f"{width} units" for width in widths)]
+    return _markdown([*heads, *(f"best, {family} {_guidance(factor)}" for family, factor in priors)], lines)
 
 
 def _guidance(factor: float) -> str:

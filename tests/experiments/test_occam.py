@@ -14,6 +14,7 @@ from experiments.occam.laws import exact_means, kind_of_unit, mean_width, of_par
 from experiments.occam.model_priors import FAMILIES, independent
 from experiments.occam.regression import Regression, features
 from experiments.occam.run import STUDY
+from experiments.occam.single_widths import best_width, bounds_of, prior_of, reachable
 from experiments.occam.tables import unit_log_bayes_factors
 from theory.linear_models import LinearModels, independent_log_prior, nested_log_prior
 
@@ -122,6 +123,21 @@ def test_overruled_from_is_the_last_n_at_which_the_prior_still_counts() -> None:
     assert overruled_from(rows, "nested", 1.0, within=2.0) == 10
 
 
+def test_the_best_width_and_the_reachable_bound_weigh_widths_and_models_by_their_priors() -> None:
+    fits = [{"part": "mnist", "factor": 1.0, "prior_width_law": [0.2, 0.4, 0.4, 0.0]}]
+    bounds = {1: -100.0, 2: -95.0, 3: -94.5}
+    for factor in (1.0, 10.0):
+        prior = prior_of(fits, "independent", factor)
+        costs = independent(architecture_of(3), 1.2, factor).costs[GROUP].tolist()
+        nothing = -sum(math.log1p(math.exp(-cost)) for cost in costs)
+        expected = max(bound + nothing - sum(costs[:width]) for width, bound in bounds.items())
+        assert reachable(bounds, prior) == pytest.approx(expected, abs=1e-9)
+        law = prior.width_pmf(GROUP)
+        joint = {width: math.exp(bound + 100) * float(law[width]) for width, bound in bounds.items()}
+        assert best_width(bounds, prior) == max(joint, key=lambda width: joint[width])
+    assert [best_width(bounds, prior_of(fits, "nested", factor)) for factor in (1.0, 10.0)] == [2, 1]
+
+
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the data sets of ../shared/data are not here")
 def test_the_quick_form_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert STUDY.main(["--quick", "--data-dir", str(SHARED)]) == 0
@@ -178,3 +194,49 @@ def test_guidance_times_100_costs_what_the_readme_says() -> None:
     settings, _ = STUDY.config(quick=False)
     costs = independent(architecture_of(12), settings["uci"]["mean_width"], 100.0).costs[GROUP]
     assert [round(float(cost)) for cost in (costs.min(), costs.max())] == [11, 132]
+
+
+@pytest.fixture(scope="module")
+def fits() -> list[Row]:
+    return of_part(STUDY.load(), "mnist")
+
+
+def _svi(fits: list[Row], value: str, n: int, family: str, factor: float = 1.0) -> list[float]:
+    rows = of_part(fits, "mnist", n=n, prior=family, factor=factor)
+    return [mean_width(row["width_law"]) if value == "width" else row[value] for row in rows]
+
+
+def test_the_best_single_width_rises_with_n_and_ends_any_prior(fits: list[Row]) -> None:
+    rows = of_part(STUDY.load(), "bound")
+    bounds = {n: bounds_of(rows, n) for n in (100, 1000, 10000, 60000)}
+    assert [max(bounds[n], key=lambda width: bounds[n][width]) for n in (100, 1000, 60000)] == [2, 8, 32]
+    errors = {row["width"]: row["bound_error"] for row in of_part(rows, "bound", n=10000)}
+    assert all(bounds[10000][32] - bounds[10000][k] < 2 * math.hypot(errors[32], errors[k]) for k in (8, 16))
+    priors = [(family, factor) for factor in (1.0, 30.0) for family in ("independent", "nested")]
+    chosen = {n: [best_width(bounds[n], prior_of(fits, *prior)) for prior in priors] for n in bounds}
+    assert chosen == {100: [2] * 4, 1000: [8] * 4, 10000: [16, 32, 8, 16], 60000: [32] * 4}
+    law = prior_of(fits, "independent", 30.0).log_width_pmf(GROUP)
+    assert round(float(law.max() - law[32])) == 1011
+    assert bounds[100][2] < -100 * math.log(10)
+
+
+def test_svi_tells_tilted_and_nested_apart_which_no_data_can(fits: list[Row]) -> None:
+    tilted, nested = (_svi(fits, "width", 1000, family) for family in ("tilted", "nested"))
+    assert min(tilted) > max(nested)
+    assert [round(mean(widths), 1) for widths in (tilted, nested)] == [12.0, 5.3]
+    divergences = [mean(_svi(fits, "divergence", 1000, family)) for family in ("independent", "tilted", "nested")]
+    assert [round(value) for value in divergences] == [26, 32, 3]
+
+
+def test_svi_widths_rise_with_n_and_its_bounds_fall_short(fits: list[Row]) -> None:
+    for family, ends in {"independent": [3.7, 17.9], "nested": [3.7, 37.0]}.items():
+        assert [round(mean(_svi(fits, "width", n, family)), 1) for n in (100, 60000)] == ends
+    bounds = of_part(STUDY.load(), "bound")
+    for n, family, factor in {(row["n"], row["prior"], row["factor"]) for row in fits}:
+        known = reachable(bounds_of(bounds, n), prior_of(fits, family, factor))
+        assert mean(_svi(fits, "bound", n, family, factor)) < known
+    strong = reachable(bounds_of(bounds, 1000), prior_of(fits, "independent", 30.0))
+    assert round((strong - mean(_svi(fits, "bound", 1000, "independent", 30.0))) / 1000, 2) == 0.42
+    assert round(mean(_svi(fits, "divergence", 1000, "independent", 30.0))) == 418
+    pairs = [_svi(fits, "width", 1000, "independent", factor) for factor in (1.0, 30.0)]
+    assert [round(mean(widths), 1) for widths in pairs] == [8.3, 8.3]
