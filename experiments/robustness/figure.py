@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import mean
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.lines import Line2D
 
 from bayes_guided.plots.style import BLUE, GREY, ORANGE, PAGE_WIDTH, styled
 from experiments.cases import Row
@@ -33,20 +33,20 @@ def draw(rows: list[Row], folder: Path) -> None:
     }
     fixed = {name: {FIXED: levels(rows, factor)} for factor, name in names.items()}
     for (factor, name), (upper, lower) in zip(names.items(), _pairs(training, fixed), strict=True):
-        upper.set_xscale("log", base=2 if factor in (EPOCHS, STEPS) else 10)
-        if factor in (EPOCHS, STEPS):
-            sizes = list(fixed[name][FIXED])
-            lower.set_xticks(sizes, [f"{size:g}" for size in sizes])
+        upper.set_xscale("log", base=10 if factor == STRENGTH else 2)
+        if factor != STRENGTH:
+            every = list(fixed[name][FIXED])
+            lower.set_xticks(every, [f"{level:g}".removeprefix("0") for level in every])
         lower.minorticks_off()
     names = {NOISE: "wrong labels (fraction)", CLASSES: "MNIST: classes", FASHION: "Fashion-MNIST: classes"}
     both = {name: {how: levels(rows, factor, how) for how in (FIXED, CHOSEN)} for factor, name in names.items()}
     pairs = _pairs(data, both)
-    _key(pairs[0][0])
     for row in (0, 1):  # the same scale for both sets of images
         low, high = zip(*(pairs[place][row].get_ylim() for place in (1, 2)), strict=True)
         for place in (1, 2):
             pairs[place][row].set_ylim(min(low), max(high))
     _teachers(teachers, rows)
+    figure.legend(handles=_key(), loc="outside upper center", ncols=4)
     figure.savefig(folder / "figure.png", dpi=170, metadata={"Software": None})
 
 
@@ -59,8 +59,8 @@ def _pairs(where: SubFigure, factors: dict[str, Lines]) -> list[tuple[Axes, Axes
             _line(upper, line, lambda row: row["widths"][0], BLUE, how)
             _line(upper, line, lambda row: row["widths"][1], ORANGE, how)
             _line(lower, line, lambda row: 100 * row["test_error"], GREY, how)
-        upper.set_ylim(bottom=0)
-        lower.set_ylim(bottom=0)
+        for ax in (upper, lower):
+            ax.set_ylim(0, 1.04 * ax.get_ylim()[1])
         lower.set_xlabel(name)
     axes[0, 0].set_ylabel("units")
     axes[1, 0].set_ylabel("test error (%)")
@@ -79,16 +79,14 @@ def _columns(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[f
     return [x for x, _ in points], [y for _, y in points]
 
 
-def _key(ax: Axes) -> None:
-    lines: dict[str, dict[str, Any]] = {
-        "layer 1": {"color": BLUE},
-        "layer 2": {"color": ORANGE},
-        "λ fixed": {"color": GREY, "linestyle": DASHES[FIXED]},
-        "λ chosen": {"color": GREY, "linestyle": DASHES[CHOSEN]},
-    }
-    for name, look in lines.items():
-        ax.plot([], [], label=name, **look)
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0)
+def _key() -> list[Line2D]:
+    """What colours and dashes of the upper panels mean."""
+    return [
+        Line2D([], [], color=BLUE, label="layer 1"),
+        Line2D([], [], color=ORANGE, label="layer 2"),
+        Line2D([], [], color=GREY, linestyle=DASHES[FIXED], label="λ fixed"),
+        Line2D([], [], color=GREY, linestyle=DASHES[CHOSEN], label="λ chosen"),
+    ]
 
 
 def _teachers(where: SubFigure, rows: list[Row]) -> None:

@@ -1,6 +1,8 @@
 """The robustness experiment: its data, its choice of strength, its tables, its sweep, and what its README says."""
 
+from itertools import pairwise
 from pathlib import Path
+from statistics import mean
 
 import pytest
 import torch
@@ -27,10 +29,13 @@ from experiments.robustness.grid import (
 from experiments.robustness.problems import images, mislabelled, taught
 from experiments.robustness.run import STUDY
 from experiments.robustness.tables import levels, spread
+from experiments.robustness.tables import taught as taught_rows
+from experiments.study import Row
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 needs_images = pytest.mark.skipif(not (SHARED / "mnist").is_dir(), reason="the images of ../shared/data are not here")
 SETTINGS, GRID = STUDY.config(quick=False)
+ROWS = STUDY.load()
 
 
 @needs_images
@@ -142,3 +147,132 @@ def test_the_sweep_loads_and_its_first_trial_is_a_run() -> None:
     assert (sweep.config.num_trials, first.prior.strength, first.fit.arguments["lr"], first.seed) == (63, 1.0, 1e-3, 0)
     strengths = sweep.config.space["prior.strength"].values
     assert max(strengths) / min(strengths) == 1000
+
+
+# What the README says of the stored results.
+
+
+def _mean_widths(groups: dict[float, list[Row]], layer: int) -> list[float]:
+    return [mean(row["widths"][layer] for row in group) for group in groups.values()]
+
+
+def _mean_errors(groups: dict[float, list[Row]]) -> list[float]:
+    return [100 * mean(row["test_error"] for row in group) for group in groups.values()]
+
+
+def _by_seed(group: list[Row]) -> dict[int, Row]:
+    return {row["seed"]: row for row in group}
+
+
+@pytest.mark.parametrize("factor", [CLASSES, FASHION])
+def test_at_a_fixed_strength_both_layers_are_wider_with_more_classes(factor: str) -> None:
+    groups = levels(ROWS, factor)
+    assert list(groups) == [2, 4, 6, 10]
+    two, *_, ten = (_by_seed(group) for group in groups.values())
+    assert all(ten[seed]["widths"][layer] > 3 * two[seed]["widths"][layer] for seed in two for layer in (0, 1))
+    for layer in (0, 1):
+        means = _mean_widths(groups, layer)
+        assert means == sorted(means)
+
+
+def test_fashion_is_harder_but_not_wider() -> None:
+    mnist, fashion = levels(ROWS, CLASSES)[10], levels(ROWS, FASHION)[10]
+    assert mean(row["test_error"] for row in fashion) > 2.9 * mean(row["test_error"] for row in mnist)
+    for layer in (0, 1):
+        assert mean(row["widths"][layer] for row in fashion) < mean(row["widths"][layer] for row in mnist)
+
+
+def test_at_a_fixed_strength_wrong_labels_do_not_widen_the_network() -> None:
+    groups = levels(ROWS, NOISE)
+    assert list(groups) == [0.0, 0.1, 0.2, 0.3, 0.4]
+    first, second = (_mean_widths(groups, layer) for layer in (0, 1))
+    assert max(first) - first[0] < 3.1
+    assert first[-1] < first[0]
+    assert second == sorted(second, reverse=True)
+    errors = _mean_errors(groups)
+    assert errors == sorted(errors)
+    assert errors[0] < 5
+    assert 11 < errors[-1] < 12
+
+
+def test_a_chosen_strength_rises_with_wrong_labels_and_the_width_falls() -> None:
+    groups = levels(ROWS, NOISE, CHOSEN)
+    assert list(groups) == [0.0, 0.1, 0.2, 0.3, 0.4]
+    assert all(row["lambda"] <= 1 for row in groups[0.0])
+    assert all(row["lambda"] == 30 for row in groups[0.4])
+    strengths = [mean(row["lambda"] for row in group) for group in groups.values()]
+    assert strengths == sorted(strengths)
+    for layer in (0, 1):
+        widths = _mean_widths(groups, layer)
+        assert widths == sorted(widths, reverse=True)
+    assert _mean_widths(groups, 0)[0] > 7 * _mean_widths(groups, 0)[-1]
+    gains = [chosen - fixed for chosen, fixed in zip(_mean_errors(groups), _mean_errors(levels(ROWS, NOISE)), strict=True)]
+    assert -0.9 < gains[0] < -0.7
+    assert all(0.1 <= round(gain, 2) <= 1.0 for gain in gains[1:])
+
+
+def test_the_width_follows_the_teacher_s_at_every_noise() -> None:
+    for how in (FIXED, CHOSEN):
+        groups = taught_rows(ROWS, how)
+        for noise in {noise for noise, _ in groups}:
+            found = [_by_seed(groups[noise, units]) for units in (2, 4, 8, 16)]
+            for few, many in pairwise(found):
+                assert all(many[seed]["widths"] >= few[seed]["widths"] for seed in few)
+                assert sum(row["widths"][0] for row in many.values()) > sum(row["widths"][0] for row in few.values())
+
+
+def test_at_a_fixed_strength_noise_takes_units_away_and_16_of_the_noisiest_are_not_found() -> None:
+    groups = taught_rows(ROWS)
+    for units in (2, 4, 8, 16):
+        quiet, noisy = (_by_seed(groups[noise, units]) for noise in (0.05, 0.8))
+        assert all(noisy[seed]["widths"] < quiet[seed]["widths"] for seed in quiet)
+    assert all(9 <= row["widths"][0] <= 10 and row["test_error"] > 0.38 for row in groups[0.8, 16])
+    assert all(units <= row["widths"][0] for (noise, units), group in groups.items() if noise <= 0.2 for row in group)
+
+
+def test_with_a_chosen_strength_the_teacher_s_width_is_found_to_within_three_units_from_noise_of_a_fifth() -> None:
+    groups = taught_rows(ROWS, CHOSEN)
+    excess = {key: [row["widths"][0] - key[1] for row in group] for key, group in groups.items()}
+    assert all(0 <= more <= 1 for (noise, _), group in excess.items() if noise == 0.2 for more in group)
+    assert all(0 <= more <= 3 for (noise, _), group in excess.items() if noise == 0.8 for more in group)
+    assert all(0 <= more <= 5 for group in excess.values() for more in group)
+    exact = [more == 0 for (noise, _), group in excess.items() if noise == 0.2 for more in group]
+    assert (sum(exact), len(exact)) == (9, 12)
+    largest = [row["lambda"] == 300 for units in (2, 4, 8, 16) for row in groups[0.05, units]]
+    assert (sum(largest), len(largest)) == (9, 12)
+    # At noise 0.8 the choice has found the 16 units that the fixed strength lost, at a lower error.
+    fixed, picked = (_by_seed(taught_rows(ROWS, how)[0.8, 16]) for how in (FIXED, CHOSEN))
+    assert all(picked[seed]["test_error"] < fixed[seed]["test_error"] for seed in fixed)
+
+
+def test_three_decades_of_strength_and_sixteenfold_learning_rates() -> None:
+    strengths, rates = levels(ROWS, STRENGTH), levels(ROWS, LR)
+    assert list(strengths) == [0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0]
+    assert list(rates) == [0.001, 0.002, 0.004, 0.008, 0.016]
+    for groups, ratios in ((strengths, (13, 5)), (rates, (1.8, 1.7))):
+        for layer, ratio in enumerate(ratios):
+            widths = _mean_widths(groups, layer)
+            assert widths == sorted(widths, reverse=True)
+            assert widths[0] / widths[-1] > ratio
+    errors = _mean_errors(strengths)
+    assert errors == sorted(errors)
+    assert max(_mean_errors(rates)) - min(_mean_errors(rates)) < 0.6
+
+
+def test_the_batch_changes_the_width_less_at_equal_steps() -> None:
+    epochs, steps = (levels(ROWS, factor) for factor in (EPOCHS, STEPS))
+    assert list(epochs) == list(steps) == [64, 128, 256, 512, 1024]
+    assert _mean_widths(epochs, 0)[-1] / _mean_widths(epochs, 0)[0] > 1.5
+    assert _mean_widths(epochs, 1)[-1] / _mean_widths(epochs, 1)[0] > 1.8
+    falling = _mean_widths(steps, 0)
+    assert falling == sorted(falling, reverse=True)
+    assert 1.3 < falling[0] / falling[-1] < 1.45
+    assert max(_mean_widths(steps, 1)) / min(_mean_widths(steps, 1)) < 1.2
+
+
+def test_seeds_move_the_width_by_a_tenth() -> None:
+    base = [row for row in ROWS if row["factor"] == BASE]
+    assert len(base) == 5
+    for layer in (0, 1):
+        widths = [row["widths"][layer] for row in base]
+        assert max(abs(width / mean(widths) - 1) for width in widths) < 0.1
