@@ -54,7 +54,7 @@ def _trade_off(ax: Axes, rows: list[Row]) -> None:
     ax.plot([], [], color=GREY, marker="x", markersize=4, linestyle="none", label="published")
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0, ncols=5, fontsize=7)
     ax.set_xscale("log")
-    ax.set_xlim(7_000, 110_000)
+    ax.set_xlim(5_500, 110_000)
     ticks = [10_000, 20_000, 40_000, 80_000]
     ax.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
     ax.minorticks_off()
