@@ -1,8 +1,7 @@
 """The README's tables: sizes at equal error, by three kinds of error, of the control, and fits that lost a layer."""
 
-import math
 from collections.abc import Sequence
-from statistics import mean
+from statistics import geometric_mean, mean
 
 from experiments.study import Row
 
@@ -48,8 +47,8 @@ def _size_cells(by_seed: dict[int, Size | None]) -> str:
     if not found:
         return f"{reached} | not reached | | "
     counts = [size.parameters for size in found]
-    widths = "-".join(f"{_geometric(layer):.0f}" for layer in zip(*(size.widths for size in found), strict=True))
-    counted = f"{_geometric(counts):,.0f} ({min(counts):,.0f} to {max(counts):,.0f})"
+    widths = "-".join(f"{geometric_mean(layer):.0f}" for layer in zip(*(size.widths for size in found), strict=True))
+    counted = f"{geometric_mean(counts):,.0f} ({min(counts):,.0f} to {max(counts):,.0f})"
     return f"{reached} | {counted} | {widths} | {mean(size.test_error for size in found):.2%}"
 
 
@@ -69,15 +68,16 @@ def _by_error(rows: Sequence[Row]) -> str:
 
 
 def _control(rows: Sequence[Row]) -> str:
-    """Linear guidance dealt at random over linear guidance in order."""
+    """Linear guidance dealt at random over linear guidance in order, and over constant guidance."""
     lines = [
-        "| data, above the dense network | parameters, shuffled over linear, after the refit | on test images |",
-        "|---|---|---|",
+        "| data, above the dense network | shuffled against | parameters, after the refit | after the refit, on test images |",
+        "|---|---|---|---|",
     ]
     for dataset in datasets_of(rows):
         if any((row["dataset"], row["profile"]) == (dataset, SHUFFLED) for row in rows):
-            factors = [between_levels(rows, dataset, SHUFFLED, error, "linear") for error in (REFITTED, ON_TEST)]
-            lines.append(f"| {dataset}, {_range(dataset)} | {' | '.join(map(factor_text, factors))} |")
+            for other in ("linear", CONSTANT):
+                factors = [between_levels(rows, dataset, SHUFFLED, error, other) for error in (REFITTED, ON_TEST)]
+                lines.append(f"| {dataset}, {_range(dataset)} | {other} | {' | '.join(map(factor_text, factors))} |")
     return "\n".join(lines)
 
 
@@ -106,7 +106,3 @@ def factor_text(factor: Factor | None) -> str:
         return "no seed in both"
     interval = "" if factor.interval is None else f" ({factor.interval[0]:.2f} to {factor.interval[1]:.2f})"
     return f"× {factor.ratio:.2f}{interval}, {factor.pairs} seed{'s' * (factor.pairs > 1)}"
-
-
-def _geometric(values: Sequence[float]) -> float:
-    return math.exp(mean(math.log(value) for value in values))
