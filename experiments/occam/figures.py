@@ -202,5 +202,5 @@ def single_widths(rows: list[Row], ax: Axes) -> Axes:
     widths = sorted(set(distinct(rows, "width")))
     ax.set_xticks(widths, [str(width) for width in widths])
     ax.minorticks_off()
-    ax.legend(loc="lower right")
+    ax.legend(loc="center right", bbox_to_anchor=(1.0, 0.4))
     return ax

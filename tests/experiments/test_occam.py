@@ -143,7 +143,7 @@ def test_the_quick_form_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert STUDY.main(["--quick", "--data-dir", str(SHARED)]) == 0
     printed = capsys.readouterr().out
     assert "| nested | ×1 | 2.00 |" in printed
-    assert "| 50 | tilted, ×1 | 2.0 |" in printed
+    assert "| 50 | tilted ×1 | 2.0 |" in printed
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +174,8 @@ def test_a_second_twin_is_never_refused_by_more_than_half_log_two(exact: list[Ro
     [
         ("independent", 1.0, "power-plant", 1000),
         ("independent", 10.0, "power-plant", 7700),
+        ("nested", 1.0, "power-plant", 30),
+        ("nested", 10.0, "power-plant", 3000),
         *((family, 100.0, data, None) for family in FAMILIES for data in ("power-plant", "concrete")),
     ],
 )
@@ -210,6 +212,9 @@ def test_the_best_single_width_rises_with_n_and_ends_any_prior(fits: list[Row]) 
     rows = of_part(STUDY.load(), "bound")
     bounds = {n: bounds_of(rows, n) for n in (100, 1000, 10000, 60000)}
     assert [max(bounds[n], key=lambda width: bounds[n][width]) for n in (100, 1000, 60000)] == [2, 8, 32]
+    # As many equal modes as there are orders of the units do not change which is best.
+    for n, best in {100: 2, 1000: 8, 60000: 32}.items():
+        assert max(bounds[n], key=lambda width: bounds[n][width] + math.lgamma(width + 1)) == best
     errors = {row["width"]: row["bound_error"] for row in of_part(rows, "bound", n=10000)}
     assert all(bounds[10000][32] - bounds[10000][k] < 2 * math.hypot(errors[32], errors[k]) for k in (8, 16))
     priors = [(family, factor) for factor in (1.0, 30.0) for family in ("independent", "nested")]
@@ -229,7 +234,7 @@ def test_svi_tells_tilted_and_nested_apart_which_no_data_can(fits: list[Row]) ->
 
 
 def test_svi_widths_rise_with_n_and_its_bounds_fall_short(fits: list[Row]) -> None:
-    for family, ends in {"independent": [3.7, 17.9], "nested": [3.7, 37.0]}.items():
+    for family, ends in {"independent": [3.7, 17.9], "nested": [3.7, 35.7]}.items():
         assert [round(mean(_svi(fits, "width", n, family)), 1) for n in (100, 60000)] == ends
     bounds = of_part(STUDY.load(), "bound")
     for n, family, factor in {(row["n"], row["prior"], row["factor"]) for row in fits}:
