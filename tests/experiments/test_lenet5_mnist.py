@@ -12,7 +12,7 @@ from experiments.lenet5_mnist.net import GatedFeatures
 from experiments.lenet5_mnist.published import BARS, FULL, PUBLISHED, Bar, Size
 from experiments.lenet5_mnist.run import STUDY
 from experiments.lenet5_mnist.shifts import shifted, shifted_batches
-from experiments.lenet5_mnist.tables import size_of
+from experiments.lenet5_mnist.tables import by_setting, mean_error, size_of
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 
@@ -119,3 +119,16 @@ def test_published_sizes() -> None:
 def test_stored_sizes_are_those_of_the_package_s_counter() -> None:
     for row in (point for stored in STUDY.load() for point in stored["points"]):
         assert (row["parameters"], row["macs"]) == (size_of(row).parameters, size_of(row).macs)
+
+
+def test_what_the_readme_reads_off_the_results() -> None:
+    """All networks are small enough for their bars; the mean errors are those that the text names, and miss."""
+    settings = by_setting(STUDY.load())
+    readme = " ".join((STUDY.here / "README.md").read_text().split())
+    for point in ("A", "B"):
+        rows = settings[point, 1]
+        assert len(rows) == 3
+        assert all(BARS[point].fits(size_of(row)) for row in rows)
+        excess = mean_error(rows) - BARS[point].error
+        assert excess > 0
+        assert f"{point} misses its error by {excess:.2f} points" in readme
