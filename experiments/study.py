@@ -10,7 +10,7 @@ it) and `quick` (what `--quick` replaces in both). `results.json` is written aft
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,7 @@ class Study:
         """The stored rows, in the order of the cases; none if nothing was run.
 
         Raises:
-            StudyError: if they were measured with other settings than config.yaml has now.
+            StudyError: if they were measured with other settings than config.yaml has now, or are of another grid.
         """
         if not self.results.exists():
             return []
@@ -61,6 +61,10 @@ class Study:
             names = settings.keys() | stored["settings"].keys()
             differ = ", ".join(sorted(name for name in names if settings.get(name) != stored["settings"].get(name)))
             raise StudyError(f"{self.results} was measured with other settings ({differ}): delete it to measure again.")
+        place = self._place()
+        for row in stored["rows"]:
+            if place(row) is None:
+                raise StudyError(f"{self.results} has a case that is not in the grid: {row}; put it back or delete the file.")
         return stored["rows"]
 
     def config(self, quick: bool) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -72,14 +76,18 @@ class Study:
 
     def store(self, rows: list[Row]) -> None:
         """Writes results.json whole, or leaves the one that is there."""
-        settings, grid = self.config(quick=False)
-        order = [_key(case) for case in self.cases(grid)]
-        known = self.cases(grid)[0].keys()
-        rows.sort(key=lambda row: order.index(_key({name: row[name] for name in known})))
+        settings, _ = self.config(quick=False)
+        rows.sort(key=self._place())
         lines = ",\n".join(f"  {json.dumps(row)}" for row in rows)
         beside = self.results.with_suffix(".new")
         beside.write_text(f'{{\n "settings": {json.dumps(settings)},\n "rows": [\n{lines}\n ]\n}}\n')
         beside.replace(self.results)
+
+    def _place(self) -> Callable[[Row], Any]:
+        """The place of a row's case in the grid of config.yaml; None of a case that is not in it."""
+        cases = self.cases(self.config(quick=False)[1])
+        places = {_key(case, case): place for place, case in enumerate(cases)}
+        return lambda row: places.get(_key(row, cases[0]))
 
     def show(self, rows: list[Row]) -> None:
         """Fills the README's tables and draws the figures."""
@@ -104,8 +112,8 @@ class Study:
         settings, grid = self.config(given.quick)
         rows = [] if given.quick else self.load()
         cases = self.cases(grid)
-        done = {_key({name: row[name] for name in cases[0]}) for row in rows}
-        left = [case for case in cases if _key(case) not in done]
+        done = {_key(row, cases[0]) for row in rows}
+        left = [case for case in cases if _key(case, case) not in done]
         folder = data_folder(given.data_dir)
         measured = measure_all(self.measure, left, settings, folder, workers=given.workers, minutes=given.minutes)
         for row in tqdm(measured, total=len(left), desc=self.here.name, unit="case"):
@@ -130,5 +138,6 @@ def _parse(arguments: Sequence[str] | None, name: str) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _key(case: Row) -> str:
-    return json.dumps(case, sort_keys=True)
+def _key(row: Row, names: Iterable[str]) -> str:
+    """What tells a row's case from others: its values under these names."""
+    return json.dumps({name: row[name] for name in names}, sort_keys=True)

@@ -87,6 +87,12 @@ def test_results_of_other_settings_are_not_mixed(study: Study) -> None:
     assert json.loads(study.results.read_text())["rows"] == [{"x": 1, "y": 3}]
 
 
+def test_results_of_a_case_that_has_left_the_grid_are_named(study: Study) -> None:
+    study.results.write_text(json.dumps({"settings": CONFIG["settings"], "rows": [{"x": 1, "y": 2}, {"x": 77, "y": 154}]}))
+    with pytest.raises(StudyError, match=r"not in the grid: \{'x': 77"):
+        _run(study)
+
+
 def test_a_case_that_fails_is_named_and_those_before_it_are_kept(study: Study) -> None:
     (study.here / "config.yaml").write_text(yaml.safe_dump(CONFIG | {"grid": {"x": [3, 13, 2]}}))
     with pytest.raises(ValueError, match="unlucky") as raised:
