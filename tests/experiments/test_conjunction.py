@@ -13,7 +13,6 @@ from experiments.conjunction.pairs import MARGIN, Handed, Interval, compare, err
 from experiments.conjunction.problems import load
 from experiments.conjunction.regularisers import NAMES, REGULARISERS
 from experiments.conjunction.run import STUDY
-from experiments.conjunction.tables import tables
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 
@@ -112,11 +111,46 @@ def test_slimming_presses_on_the_norms_alone(tmp_path: Path) -> None:
         assert torch.equal(scale == 0, ~mask) or int(mask.sum()) == 1
 
 
-def test_every_interval_of_the_tables_is_of_all_stored_seeds() -> None:
+def holm(p_values: dict[tuple[str, str], float], level: float = 0.05) -> set[tuple[str, str]]:
+    """The hypotheses that Holm's procedure rejects."""
+    rejected = set()
+    for rank, (name, p) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
+        if p * (len(p_values) - rank) > level:
+            break
+        rejected.add(name)
+    return rejected
+
+
+def test_what_the_readme_says() -> None:
     rows = STUDY.load()
-    found = compare(rows)
-    assert {(one.data, one.regulariser) for one in found} <= {
-        (data, name) for data in ("digits", "fashion-mnist") for name in NAMES
+    found = {(one.data, one.regulariser): one for one in compare(rows)}
+    assert set(found) == {(data, name) for data in ("digits", "fashion-mnist") for name in NAMES}
+    assert all(len(one.guided) == len(one.unguided) == len(one.at_equal_size) == 5 for one in found.values())
+    sizes = {name: one.size for name, one in found.items()}
+    errors = {name: Interval.of(one.at_equal_size) for name, one in found.items()}
+    assert all(
+        interval.sign <= 0 for one in found.values() for interval in (one.size, one.error, Interval.of(one.at_equal_size))
+    )
+    assert sum(size.mean < 0 for size in sizes.values()) == 16
+    smaller = {name for name, size in sizes.items() if size.sign < 0}
+    assert smaller == {("digits", name) for name in ("l2", "slimming", "tree_group_lasso")} | {
+        ("fashion-mnist", name) for name in ("group_lasso", "sparse_group_lasso")
     }
-    assert all(len(one.guided) == len(one.unguided) for one in found)
-    assert all(f"| {NAMES[one.regulariser]} | {len(one.guided)} |" in tables(rows)[one.data] for one in found)
+    assert all(0.4 < np.exp(sizes[name].mean) < 0.6 for name in smaller)
+    better = {name for name, error in errors.items() if error.sign < 0}
+    points = {"l1": 1.0, "group_lasso": 0.7, "sparse_group_lasso": 0.5, "slimming": 0.5, "tree_group_lasso": 0.4}
+    assert better == {("fashion-mnist", name) for name in points}
+    assert all(round(-100 * errors["fashion-mnist", name].mean, 1) == value for name, value in points.items())
+    assert all(-0.003 <= errors["fashion-mnist", name].mean <= -0.0015 for name in ("l2", "group_half", "l0"))
+    halves = [error.half for (data, _), error in errors.items() if data == "digits"]
+    assert [round(100 * half, 1) for half in (min(halves), max(halves))] == [0.4, 1.3]
+    p_of_error = {name: float(stats.ttest_1samp(one.at_equal_size, 0).pvalue) for name, one in found.items()}
+    assert holm(p_of_error) == {("fashion-mnist", name) for name in ("l1", "group_lasso", "sparse_group_lasso")}
+    # With equal differences there is no t test (spike and slab on Fashion-MNIST: dense throughout).
+    t = {name: abs(size.mean) / size.half * stats.t.ppf(0.975, 4) if size.half else 0.0 for name, size in sizes.items()}
+    assert holm({name: 2 * float(stats.t.sf(value, 4)) for name, value in t.items()}) == set()
+    never = found["fashion-mnist", "spike_and_slab"]
+    assert not any(network.found for network in [*never.guided, *never.unguided])
+    left_out = {form: sum(row["left_out"] for row in rows if row["guidance"] == form) for form in ("constant", "linear")}
+    assert left_out == {"constant": 17, "linear": 0}
+    assert sum(row["cpu_seconds"] for row in rows) / 60 == pytest.approx(16, abs=0.5)
