@@ -132,3 +132,7 @@ def test_what_the_readme_reads_off_the_results() -> None:
         excess = mean_error(rows) - BARS[point].error
         assert excess > 0
         assert f"{point} misses its error by {excess:.2f} points" in readme
+        assert all(0.8 <= round(row["train_error"] / row["test_error"], 2) <= 0.92 for row in rows)
+    b = settings["B", 1]
+    for part in ("parameters", "macs"):
+        assert sum(row[part] for row in b) / len(b) < 2 / 3 * getattr(BARS["B"].size, part)
