@@ -47,7 +47,7 @@ def draw(rows: list[Row], folder: Path) -> None:
             pairs[place][row].set_ylim(min(low), max(high))
     _teachers(teachers, rows)
     figure.legend(handles=_key(), loc="outside upper center", ncols=4)
-    figure.savefig(folder / "figure.png", dpi=170, metadata={"Software": None})
+    figure.savefig(folder / "figure.png", dpi=140, metadata={"Software": None})
 
 
 def _pairs(where: SubFigure, factors: dict[str, Lines]) -> list[tuple[Axes, Axes]]:
