@@ -1,6 +1,7 @@
 """LeNet-300-100: its quick form, gates and shifts, its counts and verdicts, and what its README says of the stored results."""
 
 from pathlib import Path
+from statistics import mean
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from experiments.lenet300_mnist.fits import FORMS, guidance
 from experiments.lenet300_mnist.images import Shifted
 from experiments.lenet300_mnist.net import PIXELS, gated_again, gated_lenet300
 from experiments.lenet300_mnist.run import STUDY
+from experiments.lenet300_mnist.tables import SETTINGS, networks
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 ROWS = STUDY.load()
@@ -128,3 +130,35 @@ def test_the_configuration_of_one_seed_is_the_medium_setting() -> None:
     ours = guidance(architecture, chosen["across"]).coefficients(architecture)
     theirs = config.prior.build(architecture).coefficients
     assert all(float(theirs[name].mean()) == pytest.approx(float(ours[name].mean())) for name in GROUPS)
+
+
+def test_the_readme_s_verdicts_are_those_of_the_stored_results() -> None:
+    verdicts = {(name, form): bar.verdict(networks(ROWS, bar.setting, form)) for name, bar in BARS.items() for form in FORMS}
+    plain, moved = FORMS
+    assert [verdicts[name, moved] for name in "AB"] == ["pass", "pass"]
+    assert verdicts["B", plain] == "pass"
+    assert verdicts["A", plain] == "missed: 0.09 points above the error"
+    assert verdicts["C", plain] == "missed: 0.81 points above the error"
+    assert verdicts["C", moved] == "missed: 0.21 points above the error"
+    assert all(len(networks(ROWS, setting, plain)) == 3 for setting in SETTINGS)
+
+
+def test_the_readme_s_sizes_and_errors_are_those_of_the_stored_results() -> None:
+    plain, moved = FORMS
+    medium = networks(ROWS, "medium", plain)
+    for name in ("A", "B"):
+        assert max(row["parameters"] for row in medium) < 0.82 * parameters(BARS[name].widths)
+    assert max(row["macs"] for row in medium) < 0.8 * macs(BARS["B"].widths)
+    assert all(found < most for row in medium for found, most in zip(row["widths"], BARS["A"].widths, strict=True))
+    above = [100 * row["error"] - 1.6 for row in medium]
+    assert (min(above), max(above)) == (pytest.approx(0.06), pytest.approx(0.11))
+    assert max(row["error"] for row in networks(ROWS, "medium", moved)) < 0.015
+    assert mean(row["map_error"] for row in medium) == pytest.approx(0.0197, abs=5e-5)
+    assert 0.002 < mean(row["map_error"] - row["error"] for row in medium) < 0.003
+    for form in FORMS:
+        assert max(row["parameters"] for row in networks(ROWS, "small", form)) < parameters(BARS["C"].widths)
+
+
+def test_the_readme_s_pixels_are_those_of_the_stored_results() -> None:
+    counts = read_counts(networks(ROWS, "medium", "as they are"))
+    assert f"{(counts == 3).sum()} of the {(counts > 0).sum()} pixels in all three seeds" in " ".join(README.split())
