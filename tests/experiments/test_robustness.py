@@ -287,3 +287,5 @@ def test_where_the_strength_is_chosen_two_classes_need_far_fewer_units_than_ten(
     means = [mean(row["widths"][0] for row in group) for group in groups.values()]
     assert means == sorted(means)
     assert (min(row["widths"][0] for row in groups[6]), max(row["widths"][0] for row in groups[6])) == (19, 67)
+    fashion = [row["widths"][0] for row in levels(ROWS, FASHION, CHOSEN)[10]]
+    assert (min(fashion), max(fashion)) == (12, 84)
