@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MultipleLocator, PercentFormatter
 
 from bayes_guided.plots.style import PAGE_WIDTH, styled
 from experiments.cases import Row
@@ -53,6 +53,8 @@ def panel(rows: list[Row], network: str, ax: Axes) -> Axes:
         level = mean(point["error"] for point in dense)
         ax.axhline(level, color="#7A7A7A", linestyle="--", linewidth=0.7, zorder=0, label=NAMES["dense"])
     ax.set(title=NETWORKS[network], xlabel="MACs of the dense")
+    ax.xaxis.set_major_locator(MultipleLocator(0.05))
     ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+    ax.set_ylim(top=min(ax.get_ylim()[1], 0.45))
     return ax

@@ -3,6 +3,7 @@
 import copy
 import math
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import pytest
@@ -205,6 +206,71 @@ def test_stored_errors_and_sizes_hang_together() -> None:
             assert point["parameters"] == architecture.costs.parameters(widths)
             assert point["share_of_macs"] == pytest.approx(point["macs"] / architecture.full().macs)
             assert 0 < point["error"] < 0.9
+
+
+# What README.md says ------------------------------------------------------------------------------------------
+
+TARGETS = (0.25, 0.10)
+OTHERS = ("magnitude", "group_norm", "bn_scale", "group_lasso", "l0")
+
+
+def average(network: str, method: str, target: float, what: str = "error") -> float | None:
+    """Over the seeds that are stored; None where the method is not applicable."""
+    found = points(STUDY.load(), network, method, target).values()
+    return mean(point[what] for point in found) if found else None
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_torch_pruning_wins_on_lenet300(target: float) -> None:
+    errors = {method: average("lenet300", method, target) or 1.0 for method in (*OTHERS, "guided")}
+    assert sorted(errors, key=errors.__getitem__)[:2] == ["group_norm", "magnitude"]
+    assert 0.001 < errors["guided"] - errors["group_norm"] < 0.01
+    assert abs(errors["guided"] - errors["group_lasso"]) < 0.003
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("network", ["lenet5", "resnet20"])
+def test_the_guided_map_is_best_on_convolutions(network: str, target: float) -> None:
+    errors = [average(network, method, target) for method in OTHERS]
+    guided = average(network, "guided", target)
+    assert guided is not None
+    assert guided < min(error for error in errors if error is not None)
+
+
+def test_l0_is_behind_the_guided_map_everywhere() -> None:
+    for network in ("lenet300", "lenet5", "resnet20"):
+        for target in TARGETS:
+            assert max(paired(STUDY.load(), network, "l0", target)) < 0
+
+
+def test_only_the_unguided_group_lasso_misses_targets() -> None:
+    missed = {
+        (row["network"], row["method"], point["target"])
+        for row in STUDY.load()
+        for point in row["points"]
+        if point["share_of_macs"] > point["target"]
+    }
+    expected = {("lenet5", "group_lasso", 0.1), ("resnet20", "group_lasso", 0.25), ("resnet20", "group_lasso", 0.1)}
+    assert missed == expected
+    assert (average("resnet20", "group_lasso", 0.1) or 0) > 0.5
+    assert (average("resnet20", "group_norm", 0.1) or 0) > 0.5
+
+
+def test_costs_are_as_said() -> None:
+    rows = STUDY.load()
+    for network, times in {"lenet5": 3, "resnet20": 2}.items():
+        memory = {
+            method: mean(row["memory_mb"] for row in rows if (row["network"], row["method"]) == (network, method))
+            for method in ("l0", "guided", "magnitude")
+        }
+        assert memory["l0"] > times * memory["magnitude"]
+        assert memory["l0"] > times * memory["guided"]
+    for network in ("lenet300", "lenet5", "resnet20"):
+        for target in TARGETS:
+            others = [average(network, method, target, "cpu_seconds") for method in ("magnitude", "group_norm", "bn_scale")]
+            ours = average(network, "guided", target, "cpu_seconds")
+            assert ours is not None
+            assert ours < min(seconds for seconds in others if seconds is not None)
 
 
 def _architecture(network: str, plan: dict[str, Any]) -> bg.Architecture:
