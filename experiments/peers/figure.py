@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MultipleLocator, PercentFormatter
+from matplotlib.ticker import FixedLocator, MultipleLocator, NullLocator, PercentFormatter
 
 from bayes_guided.plots.style import PAGE_WIDTH, styled
 from experiments.cases import Row
@@ -27,7 +27,7 @@ LOOKS: dict[str, dict[str, Any]] = {
 def draw(rows: list[Row], folder: Path) -> None:
     """Writes figure.png."""
     networks = [network for network in NETWORKS if any(row["network"] == network for row in rows)]
-    figure = Figure(figsize=(PAGE_WIDTH, 3.0), dpi=200, layout="constrained")
+    figure = Figure(figsize=(PAGE_WIDTH, 3.0), layout="constrained")
     axes = figure.subplots(1, len(networks), squeeze=False)[0]
     for ax, network in zip(axes, networks, strict=True):
         panel(rows, network, ax)
@@ -35,7 +35,7 @@ def draw(rows: list[Row], folder: Path) -> None:
     handles = {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     names = [NAMES[method] for method in NAMES if NAMES[method] in handles]
     figure.legend([handles[name] for name in names], names, loc="outside lower center", ncols=3, frameon=False)
-    figure.savefig(folder / "figure.png", metadata={"Software": None})
+    figure.savefig(folder / "figure.png", dpi=170, metadata={"Software": None})
 
 
 def panel(rows: list[Row], network: str, ax: Axes) -> Axes:
@@ -52,9 +52,11 @@ def panel(rows: list[Row], network: str, ax: Axes) -> Axes:
     if dense := points(rows, network, "dense", 1.0).values():
         level = mean(point["error"] for point in dense)
         ax.axhline(level, color="#7A7A7A", linestyle="--", linewidth=0.7, zorder=0, label=NAMES["dense"])
-    ax.set(title=NETWORKS[network], xlabel="MACs of the dense")
+    ax.set(title=NETWORKS[network].split(" at ")[0], xlabel="MACs of the dense")
     ax.xaxis.set_major_locator(MultipleLocator(0.05))
     ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
-    ax.set_ylim(top=min(ax.get_ylim()[1], 0.45))
+    ax.set_yscale("log")  # failures of 80 % beside networks a point apart
+    ax.yaxis.set_major_locator(FixedLocator([0.03, 0.04, 0.05, 0.06, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.6, 0.8]))
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     return ax
