@@ -122,17 +122,17 @@ def test_stored_sizes_are_those_of_the_package_s_counter() -> None:
 
 
 def test_what_the_readme_reads_off_the_results() -> None:
-    """All networks are small enough for their bars; the mean errors are those that the text names, and miss."""
+    """All networks are small enough for their bars; B's mean error passes, A's misses by what the text names."""
     settings = by_setting(STUDY.load())
     readme = " ".join((STUDY.here / "README.md").read_text().split())
-    for point in ("A", "B"):
+    for point, (low, high) in {"A": (0.85, 0.95), "B": (0.6, 0.85)}.items():
         rows = settings[point, 1]
         assert len(rows) == 3
         assert all(BARS[point].fits(size_of(row)) for row in rows)
-        excess = mean_error(rows) - BARS[point].error
-        assert excess > 0
-        assert f"{point} misses its error by {excess:.2f} points" in readme
-        assert all(0.8 <= round(row["train_error"] / row["test_error"], 2) <= 0.92 for row in rows)
+        assert all(low <= row["train_error"] / row["test_error"] <= high for row in rows)
+    assert f"A misses its error by {mean_error(settings['A', 1]) - BARS['A'].error:.2f} points" in readme
+    assert f"B passes: {mean_error(settings['B', 1]):.2f} %" in readme
     b = settings["B", 1]
+    assert mean_error(b) <= BARS["B"].error
     for part in ("parameters", "macs"):
-        assert sum(row[part] for row in b) / len(b) < 2 / 3 * getattr(BARS["B"].size, part)
+        assert 0.6 < sum(row[part] for row in b) / len(b) / getattr(BARS["B"].size, part) < 0.72
