@@ -2,6 +2,7 @@
 
 import copy
 import math
+from functools import cache
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -100,7 +101,6 @@ def test_pruners_stop_at_the_target_keep_units_and_the_output_layer(network: str
 
 
 def test_macs_are_those_of_a_count_by_hooks() -> None:
-    """Against torch-pruning's own counter, which adds biases and norms: only weights times positions are compared."""
     case = setting("resnet20", net={"in_channels": 1})
     total = 0
 
@@ -196,9 +196,8 @@ def test_points_are_paired_by_seed_and_drawn(tmp_path: Path) -> None:
 
 
 def test_stored_errors_and_sizes_hang_together() -> None:
-    settings, _ = STUDY.config(quick=False)
     for row in STUDY.load():
-        architecture = _architecture(row["network"], settings["networks"][row["network"]])
+        architecture = _architecture(row["network"])
         names = [group.name for group in architecture.groups]
         for point in row["points"]:
             widths = dict(zip(names, point["widths"], strict=True))
@@ -220,40 +219,65 @@ def average(network: str, method: str, target: float, what: str = "error") -> fl
     return mean(point[what] for point in found) if found else None
 
 
-@pytest.mark.parametrize("target", TARGETS)
-def test_torch_pruning_wins_on_lenet300(target: float) -> None:
-    errors = {method: average("lenet300", method, target) or 1.0 for method in (*OTHERS, "guided")}
-    assert sorted(errors, key=errors.__getitem__)[:2] == ["group_norm", "magnitude"]
-    assert 0.001 < errors["guided"] - errors["group_norm"] < 0.01
-    assert abs(errors["guided"] - errors["group_lasso"]) < 0.003
+def better(network: str, method: str, target: float) -> int:
+    """Seeds, of three, at which the guided MAP has the smaller error."""
+    differences = paired(STUDY.load(), network, method, target)
+    assert len(differences) == 3
+    return sum(difference < 0 for difference in differences)
 
 
-@pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("network", ["lenet5", "resnet20"])
-def test_the_guided_map_is_best_on_convolutions(network: str, target: float) -> None:
-    errors = [average(network, method, target) for method in OTHERS]
-    guided = average(network, "guided", target)
-    assert guided is not None
-    assert guided < min(error for error in errors if error is not None)
+def ranked(network: str, target: float) -> list[str]:
+    """The methods by mean error, least first."""
+    errors = {method: average(network, method, target) for method in (*OTHERS, "guided")}
+    return sorted((method for method, error in errors.items() if error is not None), key=lambda name: errors[name] or 0.0)
 
 
-def test_l0_is_behind_the_guided_map_everywhere() -> None:
-    for network in ("lenet300", "lenet5", "resnet20"):
-        for target in TARGETS:
-            assert max(paired(STUDY.load(), network, "l0", target)) < 0
+@pytest.mark.parametrize(("target", "behind"), [(0.25, 0.004), (0.10, 0.006)])
+def test_torch_pruning_wins_on_lenet300(target: float, behind: float) -> None:
+    assert ranked("lenet300", target)[:2] == ["group_norm", "magnitude"]
+    differences = paired(STUDY.load(), "lenet300", "group_norm", target)
+    assert min(differences) > 0
+    assert mean(differences) == pytest.approx(behind, abs=0.0005)
+    assert better("lenet300", "group_lasso", target) == 1
+
+
+def test_the_guided_map_is_best_on_lenet5_at_a_tenth_and_level_at_a_quarter() -> None:
+    assert ranked("lenet5", 0.1)[0] == ranked("lenet5", 0.25)[0] == "guided"
+    assert [better("lenet5", method, 0.1) for method in ("magnitude", "group_norm", "group_lasso", "l0")] == [3, 3, 3, 3]
+    assert [better("lenet5", method, 0.25) for method in ("magnitude", "group_norm")] == [2, 2]
+    assert (average("lenet5", "guided", 0.25, "macs") or 0) < (average("lenet5", "magnitude", 0.25, "macs") or 0)
+
+
+def test_resnet_is_torch_prunings_at_a_quarter_and_the_guided_maps_at_a_tenth() -> None:
+    assert ranked("resnet20", 0.25)[:3] == ["bn_scale", "magnitude", "guided"]
+    differences = paired(STUDY.load(), "resnet20", "bn_scale", 0.25)
+    assert mean(differences) == pytest.approx(0.006, abs=0.0005)
+    assert max(differences) > 0.02
+    assert better("resnet20", "bn_scale", 0.25) == 2
+    assert ranked("resnet20", 0.1)[0] == "guided"
+    assert [better("resnet20", method, 0.1) for method in ("bn_scale", "group_norm", "magnitude")] == [3, 3, 2]
+    failed = [point["error"] > 0.4 for point in points(STUDY.load(), "resnet20", "group_norm", 0.1).values()]
+    assert sum(failed) == 2
+
+
+def test_l0_is_behind_the_guided_map_but_at_one_seed() -> None:
+    counts = {(network, target): better(network, "l0", target) for network in SHAPES if network != "mlp" for target in TARGETS}
+    assert counts.pop(("lenet300", 0.1)) == 2
+    assert set(counts.values()) == {3}
 
 
 def test_only_the_unguided_group_lasso_misses_targets() -> None:
-    missed = {
+    missed = [
         (row["network"], row["method"], point["target"])
         for row in STUDY.load()
         for point in row["points"]
         if point["share_of_macs"] > point["target"]
-    }
+    ]
     expected = {("lenet5", "group_lasso", 0.1), ("resnet20", "group_lasso", 0.25), ("resnet20", "group_lasso", 0.1)}
-    assert missed == expected
-    assert (average("resnet20", "group_lasso", 0.1) or 0) > 0.5
-    assert (average("resnet20", "group_norm", 0.1) or 0) > 0.5
+    assert set(missed) == expected
+    assert len(missed) == 9
+    assert all(point["error"] > 0.6 for point in points(STUDY.load(), "resnet20", "group_lasso", 0.25).values())
+    assert all(point["widths"][0] >= 18 for point in points(STUDY.load(), "lenet5", "group_lasso", 0.1).values())
 
 
 def test_costs_are_as_said() -> None:
@@ -265,13 +289,14 @@ def test_costs_are_as_said() -> None:
         }
         assert memory["l0"] > times * memory["magnitude"]
         assert memory["l0"] > times * memory["guided"]
-    for network in ("lenet300", "lenet5", "resnet20"):
+    for network, slack in {"lenet300": 1.05, "lenet5": 1.0, "resnet20": 1.0}.items():
         for target in TARGETS:
             others = [average(network, method, target, "cpu_seconds") for method in ("magnitude", "group_norm", "bn_scale")]
-            ours = average(network, "guided", target, "cpu_seconds")
-            assert ours is not None
-            assert ours < min(seconds for seconds in others if seconds is not None)
+            assert (average(network, "guided", target, "cpu_seconds") or 0) < slack * min(filter(None, others))
 
 
-def _architecture(network: str, plan: dict[str, Any]) -> bg.Architecture:
-    return bg.Architecture.from_module(bg.nets.build(network, **plan["net"]), torch.randn(2, *SHAPES[network]))
+@cache
+def _architecture(network: str) -> bg.Architecture:
+    settings, _ = STUDY.config(quick=False)
+    net = bg.nets.build(network, **settings["networks"][network]["net"])
+    return bg.Architecture.from_module(net, torch.randn(2, *SHAPES[network]))
