@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bayes_guided.comparison import side_by_side
+from bayes_guided.comparison import Comparison, side_by_side
 from bayes_guided.report import ReportedRun, read_reported
 from bayes_guided.report.differing import differing_settings, settings_table, strengths_apart
 from bayes_guided.report.headline import cards, summary
@@ -26,9 +26,24 @@ def test_groups(svi: ReportedRun) -> None:
         assert cell(table, group, "expected before") == f"{float(part['prior_effective_width']):.3g}"
         assert cell(table, group, "wanted") == str(int((factors > 5).sum()))
         assert cell(table, group, "unwanted") == str(int((factors < -5).sum()))
-        assert cell(table, group, "KL (nats)").startswith("> ")
+        # Independent weights are independent units: the divergence is the sum over units, and nothing is shared.
+        assert cell(table, group, "KL (nats)") == f"{float(part['unit_divergence'].sum()):.4g}"
+        assert cell(table, group, "total correlation (nats)") == "0"
     assert cell(table, "all groups", "units") == str(int(dataset["num_units"].sum()))
     assert table.total
+
+
+def test_a_divergence_that_is_only_bounded_says_so(svi: ReportedRun) -> None:
+    """As of a fit whose units are known one by one."""
+    unknown = {
+        name: values.where(False)
+        for name, values in svi.comparison.dataset.items()
+        if str(name).startswith(("divergence", "total")) and "lower_bound" not in str(name)
+    }
+    table = group_table(Comparison(svi.comparison.dataset.assign(unknown)))
+    for group in svi.comparison.groups:
+        bound = float(svi.comparison.dataset["divergence_lower_bound"].sel(group=group))
+        assert cell(table, group, "KL (nats)") == f"> {bound:.4g}"
     assert "total correlation (nats)" not in table.columns, "no row has a number"
 
 
