@@ -13,6 +13,7 @@ def drop_single(outputs: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ...
 
 
 def per_case(density: TorchDistributionMixin) -> TorchDistributionMixin:
+    """The density with one event per case: its log density is then (batch,), in nats."""
     return density.to_event(len(density.batch_shape) - 1)
 
 
@@ -28,6 +29,11 @@ def summed(values: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch"]:
 
 
 def check_shape(likelihood: str, targets: Tensor, outputs: Float[Tensor, "batch ..."]) -> None:
+    """Refuses targets that are no floating-point numbers of the outputs' shape.
+
+    Raises:
+        LabelError: naming the likelihood, the shape or type it needs and the one it got.
+    """
     expected = tuple(drop_single(outputs).shape[1:])
     if tuple(targets.shape[1:]) != expected:
         raise LabelError(

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from experiments.spread import spread
+
 from .pairs import Comparison, Handed, Interval, compare
 from .regularisers import DENSE, NAMES
 
@@ -24,7 +26,7 @@ def _dense(rows: list[dict[str, Any]]) -> str:
         for which in DENSE.values():
             same = [row for row in rows if (row["data"], row["regulariser"]) == (name, which)]
             if same:
-                errors = [_spread([row[error][0] for row in same]) for error in ("validation_error", "test_error")]
+                errors = [spread([row[error][0] for row in same], ".1%") for error in ("validation_error", "test_error")]
                 lines.append(f"| {title} | {which} | {len(same)} | {same[0]['parameters'][0]:,} | {' | '.join(errors)} |")
     return "\n".join(lines)
 
@@ -41,7 +43,7 @@ def _paired(comparisons: list[Comparison]) -> str:
             str(len(one.guided)),
             *(_sizes(form) for form in (one.unguided, one.guided)),
             _bold(one.size, f"{np.exp(one.size.mean):.2f} ({np.exp(one.size.low):.2f} to {np.exp(one.size.high):.2f})"),
-            *(_spread([network.test_error for network in form]) for form in (one.unguided, one.guided)),
+            *(spread([network.test_error for network in form], ".1%") for form in (one.unguided, one.guided)),
             _points(one.error),
             _points(one.error_at_equal_size) + _fewer(len(one.at_equal_size), len(one.guided)),
             *(f"{mean(network.place for network in form):.2f}" for form in (one.unguided, one.guided)),
@@ -71,7 +73,3 @@ def _fewer(seeds: int, of: int) -> str:
 def _bold(interval: Interval, text: str) -> str:
     """Bold where the interval leaves out no difference."""
     return f"**{text}**" if interval.sign else text
-
-
-def _spread(errors: list[float]) -> str:
-    return f"{mean(errors):.1%} ({min(errors):.1%} to {max(errors):.1%})"

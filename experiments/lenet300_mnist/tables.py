@@ -1,9 +1,9 @@
 """The README's tables."""
 
-from collections.abc import Sequence
 from statistics import mean
 
 from experiments.cases import Row
+from experiments.spread import spread
 
 from .bars import BARS, PUBLISHED, macs, parameters
 from .fits import FORMS
@@ -35,13 +35,9 @@ def _results(rows: list[Row]) -> str:
             widths = "-".join(f"{mean(row['widths'][layer] for row in found):.0f}" for layer in range(3))
             size = " | ".join(f"{mean(row[name] for row in found):,.0f}" for name in ("parameters", "macs"))
             verdict = bar.verdict(found)
-            errors = _errors([row["error"] for row in found])
+            errors = spread([row["error"] for row in found], ".2%")
             lines.append(f"| {name}: {bar.says()} | {bar.setting} | {form} | {widths} | {size} | {errors} | {verdict} |")
     return "\n".join(lines)
-
-
-def _errors(errors: Sequence[float]) -> str:
-    return f"{mean(errors):.2%} ({min(errors):.2%} to {max(errors):.2%})"
 
 
 def _seeds(rows: list[Row]) -> str:

@@ -4,6 +4,7 @@ from statistics import mean
 from typing import Any
 
 from experiments.cases import Row
+from experiments.spread import spread
 
 NAMES = {
     "dense": "dense, not cut",
@@ -70,8 +71,8 @@ def _results(rows: list[Row]) -> str:
                 if not (found := list(points(rows, network, method, target).values())):
                     continue
                 wanted = "dense" if target == 1 else f"{target:.0%}"
-                error = _spread([point["error"] for point in found], "{:.2%}")
-                share = _spread([point["share_of_macs"] for point in found], "{:.1%}")
+                error = spread([point["error"] for point in found], ".2%")
+                share = spread([point["share_of_macs"] for point in found], ".1%")
                 parameters = f"{mean(point['parameters'] for point in found):,.0f}"
                 lines.append(
                     f"| {NETWORKS[network]} | {wanted} | {NAMES[method]} | {len(found)} | {error} | {share} | {parameters} |"
@@ -94,7 +95,7 @@ def _differences(rows: list[Row]) -> str:
                     ours[seed]["share_of_macs"] - theirs[seed]["share_of_macs"] for seed in ours.keys() & theirs.keys()
                 )
                 better = f"{sum(difference < 0 for difference in differences)} of {len(differences)}"
-                error = _spread([100 * difference for difference in differences], "{:+.2f}")
+                error = spread([100 * difference for difference in differences], "+.2f")
                 lines.append(
                     f"| {NETWORKS[network]} | {target:.0%} | {NAMES[method]} | {error} | {100 * share:+.1f} | {better} |"
                 )
@@ -114,15 +115,8 @@ def _costs(rows: list[Row]) -> str:
                 for target in targets(some, network)
             ]
             fits, seconds = mean(row["fits"] for row in some), mean(row["process_seconds"] for row in some)
-            memory = _spread([row["memory_mb"] for row in some], "{:.0f}")
+            memory = spread([row["memory_mb"] for row in some], ".0f")
             lines.append(
                 f"| {NETWORKS[network]} | {NAMES[method]} | {' and '.join(each)} | {fits:.1f} | {seconds:.0f} | {memory} |"
             )
     return "\n".join(lines)
-
-
-def _spread(values: list[float], form: str) -> str:
-    """The mean and the range; of a single value the value."""
-    if len(values) == 1:
-        return form.format(values[0])
-    return f"{form.format(mean(values))} ({form.format(min(values))} to {form.format(max(values))})"

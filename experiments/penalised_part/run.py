@@ -17,6 +17,7 @@ import yaml
 from torch.nn.functional import avg_pool2d
 
 import bayes_guided as bg
+from experiments.spread import spread
 
 HERE = Path(__file__).parent
 BEGIN, END = "<!-- results -->", "<!-- /results -->"
@@ -90,13 +91,9 @@ def table(results: list[dict[str, Any]]) -> str:
     for part, strength in sorted(settings, key=lambda setting: (setting[0] != "row", setting[1])):
         rows = [row for row in results if (row["part"], row["strength"]) == (part, strength)]
         sizes = [f"{mean(row[name] for row in rows):,.0f}" for name in ("units", "parameters", "macs")]
-        errors = [_spread([row[name] for row in rows]) for name in ("validation_error_refit", "test_error_refit")]
+        errors = [spread([row[name] for row in rows], ".1%") for name in ("validation_error_refit", "test_error_refit")]
         lines.append(f"| {part} | {strength:g} | {len(rows)} | {' | '.join([*sizes, *errors])} |")
     return "\n".join(lines)
-
-
-def _spread(errors: list[float]) -> str:
-    return f"{mean(errors):.1%} ({min(errors):.1%} to {max(errors):.1%})"
 
 
 def write_table(results: list[dict[str, Any]]) -> None:

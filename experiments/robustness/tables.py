@@ -1,9 +1,9 @@
 """The README's tables: mean over seeds (min to max), a line for each level of each factor."""
 
 from collections.abc import Callable, Sequence
-from statistics import mean
 
 from experiments.cases import Row
+from experiments.spread import spread
 
 from .grid import BASE, CHOSEN, CLASSES, EPOCHS, FASHION, FIXED, LR, NOISE, STARTS, STEPS, STRENGTH, TEACHER
 
@@ -51,15 +51,6 @@ def taught(rows: Sequence[Row], strength: str = FIXED) -> dict[tuple[float, int]
         if row["factor"] == TEACHER and row["strength"] == strength:
             found.setdefault((row["noise"], row["level"]), []).append(row)
     return found
-
-
-def spread(values: Sequence[float], form: str) -> str:
-    """The mean, and the least and the greatest where they are not all the same."""
-    centre = format(mean(values), form)
-    if min(values) == max(values):
-        return centre
-    ends = ",d" if all(isinstance(value, int) for value in values) else form
-    return f"{centre} ({min(values):{ends}} to {max(values):{ends}})"
 
 
 def _base_of(row: Row, factor: str) -> bool:

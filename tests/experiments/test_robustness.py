@@ -28,7 +28,7 @@ from experiments.robustness.grid import (
 )
 from experiments.robustness.problems import images, mislabelled, taught
 from experiments.robustness.run import STUDY
-from experiments.robustness.tables import levels, spread
+from experiments.robustness.tables import levels
 from experiments.robustness.tables import taught as taught_rows
 from experiments.study import Row
 
@@ -131,12 +131,6 @@ def test_a_factor_s_levels_have_the_base_setting_with_the_same_seeds() -> None:
     ]
     assert [(level, len(group)) for level, group in levels(rows, CLASSES).items()] == [(2, 1), (10, 1)]
     assert [(level, len(group)) for level, group in levels(rows, CLASSES, CHOSEN).items()] == [(4, 1), (10, 1)]
-
-
-def test_a_spread_is_the_mean_and_the_ends() -> None:
-    assert spread([1.0, 2.0, 6.0], ".1f") == "3.0 (1.0 to 6.0)"
-    assert spread([14, 16, 15], ".1f") == "15.0 (14 to 16)"
-    assert spread([3, 3], ".1f") == "3.0"
 
 
 @needs_images
