@@ -8,6 +8,7 @@ import pytest
 import torch
 from pyro import poutine
 from scipy import stats
+from torch import nn
 
 from bayes_guided.exceptions import CheckpointError, LabelError, StrengthError
 from bayes_guided.likelihoods import (
@@ -77,6 +78,31 @@ def test_categorical_against_scipy():
     torch.testing.assert_close(Categorical().distribution(OUTPUTS).log_prob(labels), found)
     np.testing.assert_allclose(Categorical().mean(OUTPUTS).numpy(), probabilities, rtol=1e-12)
     assert Categorical().error(OUTPUTS, labels).tolist() == [1, 0, 0]
+
+
+SOFT = torch.tensor([[0.2, 0.8], [1.0, 0.0], [0.5, 0.5]], dtype=torch.float64)
+
+
+def test_labels_given_as_probabilities():
+    """The expected log likelihood; where all of it is on one class, that of the label."""
+    logs = np.log(np.exp(OUTPUTS.numpy()) / np.exp(OUTPUTS.numpy()).sum(axis=1, keepdims=True))
+    likelihood = Categorical()
+    likelihood.check(SOFT, OUTPUTS)
+    np.testing.assert_allclose(likelihood.log_prob(OUTPUTS, SOFT).numpy(), (SOFT.numpy() * logs).sum(axis=1), rtol=1e-12)
+    labels = torch.tensor([1, 0, 1])
+    hard = nn.functional.one_hot(labels).double()
+    torch.testing.assert_close(likelihood.log_prob(OUTPUTS, hard), likelihood.log_prob(OUTPUTS, labels))
+    assert torch.equal(likelihood.error(OUTPUTS, hard), likelihood.error(OUTPUTS, labels))
+    forecast, happened = likelihood.forecasts(OUTPUTS.softmax(dim=1), hard)
+    assert torch.equal(happened, likelihood.forecasts(OUTPUTS.softmax(dim=1), labels)[1])
+    torch.testing.assert_close(forecast, OUTPUTS.softmax(dim=1).amax(dim=1))
+
+    def model():
+        with pyro.plate("data", 6, subsample=torch.arange(3)):
+            likelihood.observe(OUTPUTS, SOFT)
+
+    scored = poutine.trace(model).get_trace().log_prob_sum()
+    assert float(scored) == pytest.approx(2 * (SOFT.numpy() * logs).sum(), rel=1e-12)
 
 
 def test_errors_and_means():
@@ -186,6 +212,10 @@ BAD_TARGETS = {
     "labels too high": (Categorical(), OUTPUTS, torch.tensor([0, 1, 2]), "0 to 2, but the network has 2"),
     "labels below 0": (Categorical(), OUTPUTS, torch.tensor([0, -1, 1]), "-1 to 1"),
     "labels of another dtype": (Categorical(), OUTPUTS, torch.tensor([0.0, 1.0, 1.0]), "int64"),
+    "probabilities that do not sum to 1": (Categorical(), OUTPUTS, SOFT * torch.tensor([[1.0], [0.9], [1]]), "case 1"),
+    "a negative probability": (Categorical(), OUTPUTS, torch.tensor([[1.0, 0], [0, 1], [-0.1, 1.1]]), "case 2"),
+    "a missing probability": (Categorical(), OUTPUTS, SOFT * math.nan, "case 0"),
+    "probabilities of other classes": (Categorical(), OUTPUTS, torch.ones(3, 1), "1 probabilities.*2 outputs"),
     "labels of another shape": (Categorical(), OUTPUTS, torch.zeros(3, 1, dtype=torch.int64), r"shape \(3, 1\)"),
     "no logits": (Categorical(), OUTPUTS[:, 0], torch.tensor([0, 1, 1]), r"\(batch, classes\)"),
     "not binary": (Bernoulli(), OUTPUTS, REALS, "0 or 1"),

@@ -62,6 +62,20 @@ def zero_rows(fit: bg.MAPFit, layer: str) -> Tensor:
 # What a fit is ------------------------------
 
 
+def test_labels_given_as_probabilities_of_one_class_make_the_same_fit():
+    """Soft labels, of a teacher say, go through the whole of a fit; certain ones are the labels."""
+    inputs, labels = CLASSES.data()
+    soft = nn.functional.one_hot(labels).to(inputs.dtype)
+    hard, certain = (fitted(CLASSES, data=(inputs, targets), **SHORT) for targets in (labels, soft))
+    for name, rows in hard.rows.items():
+        torch.testing.assert_close(certain.rows[name], rows)
+    assert (
+        certain.evaluate((inputs, soft)).error
+        == certain.evaluate((inputs, labels)).error
+        == hard.evaluate((inputs, labels)).error
+    )
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("problem", PROBLEMS, ids=lambda p: p.name)
 def test_units_leave_as_exact_zeros_and_the_rest_predicts(problem):
