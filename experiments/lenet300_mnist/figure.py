@@ -14,9 +14,10 @@ from experiments.cases import Row
 
 from .bars import PUBLISHED, parameters
 from .fits import FORMS
-from .images import SIDE
 from .tables import SETTINGS, networks
 
+SIDE = 28
+"""Pixels of an image along an axis."""
 COLOURS = dict(zip(FORMS, (BLUE, ORANGE), strict=True))
 MARKERS = dict(zip(SETTINGS, "oD", strict=True))
 LABELS = {"BC-GNJ": (4, 2, "left"), "BC-GHS": (4, -7, "left"), "L0 hard concrete, separate": (-4, -2, "right")}

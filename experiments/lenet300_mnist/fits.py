@@ -13,8 +13,8 @@ import bayes_guided as bg
 from bayes_guided.datasets import Dataset, load_idx
 from bayes_guided.guidance import Guidance
 from experiments.cases import Row
+from experiments.shifts import shifted_batches
 
-from .images import shifted
 from .net import PIXELS, gated_again, gated_lenet300
 
 FORMS = {"as they are": False, "shifted": True}
@@ -53,10 +53,10 @@ def measure_on(data: Dataset, case: Row, settings: dict[str, Any]) -> Row:
     for form, moves in FORMS.items():
         found = start
         for place, chosen in enumerate(further):
-            images = shifted(train, settings["refit_batch_size"]) if moves else train
+            images = shifted_batches(*train, 1, settings["refit_batch_size"]) if moves else train
             again = gated_again(found.fit.reduce(), len(found.pixels), chosen["dropout"])  # pyright: ignore[reportArgumentType]
             found = guided(again, found.pixels, images, chosen, settings, seed + 100 * (place + 1))
-        images = shifted(train, settings["refit_batch_size"]) if moves else train
+        images = shifted_batches(*train, 1, settings["refit_batch_size"]) if moves else train
         final = refitted(found.small, images, setting["refit"][form], settings, seed + 1000)
         sub = found.fit.sub_architecture()
         row[form] = {

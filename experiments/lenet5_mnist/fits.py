@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 import bayes_guided as bg
 from bayes_guided.datasets import load_idx
+from experiments.shifts import shifted_batches
 
 from .net import GatedFeatures
-from .shifts import shifted_batches
 
 Pair = tuple[Tensor, Tensor]
 IMAGES = 60_000

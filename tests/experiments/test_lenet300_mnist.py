@@ -1,4 +1,4 @@
-"""LeNet-300-100: its quick form, gates and shifts, its counts and verdicts, and what its README says of the stored results."""
+"""LeNet-300-100: its quick form, gates, its counts and verdicts, and what its README says of the stored results."""
 
 from pathlib import Path
 from statistics import mean
@@ -13,7 +13,6 @@ from bayes_guided.config.fit import MAPSettings
 from experiments.lenet300_mnist.bars import BARS, macs, parameters
 from experiments.lenet300_mnist.figure import read_counts
 from experiments.lenet300_mnist.fits import FORMS, guidance
-from experiments.lenet300_mnist.images import Shifted
 from experiments.lenet300_mnist.net import PIXELS, gated_again, gated_lenet300
 from experiments.lenet300_mnist.run import STUDY
 from experiments.lenet300_mnist.tables import SETTINGS, networks
@@ -30,32 +29,6 @@ def test_quick_goes_through_both_rounds_and_both_forms(capsys: pytest.CaptureFix
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| small |")]
     assert [line.split(" | ")[1] for line in lines] == list(FORMS)
     assert all("784-" not in line for line in lines), "gates leave even in the quick form"
-
-
-def test_a_shift_moves_an_image_by_at_most_one_pixel_and_every_move_happens() -> None:
-    images = torch.full((1, 28, 28), -0.4)
-    images[0, 14, 14] = 2.0
-    data = Shifted(images.flatten(1), torch.tensor([7]))
-    torch.manual_seed(0)
-    moved, labels = data.__getitems__([0] * 900)
-    assert moved.shape == (900, 784)
-    assert bool((labels == 7).all())
-    assert bool(((moved == 2.0).sum(dim=1) == 1).all())
-    places = moved.argmax(dim=1)
-    moves, counts = torch.stack([places // 28 - 14, places % 28 - 14], dim=1).unique(dim=0, return_counts=True)
-    assert moves.tolist() == [[down, right] for down in (-1, 0, 1) for right in (-1, 0, 1)]
-    assert int((counts - 100).abs().max()) <= 4 * 100**0.5
-
-
-def test_each_image_keeps_its_label_and_what_leaves_the_border_is_lost() -> None:
-    images = torch.zeros(20, 28, 28)
-    images[torch.arange(20), torch.arange(20), 0] = torch.arange(1.0, 21.0)
-    data = Shifted(images.flatten(1), torch.arange(20))
-    torch.manual_seed(1)
-    moved, labels = data.__getitems__(list(range(20)) * 30)
-    values = moved.amax(dim=1)
-    assert set((values - labels - 1).unique().tolist()) <= {0.0, *(-float(label) - 1 for label in range(20))}
-    assert 0.2 < float((values == 0).float().mean()) < 0.5  # a third is shifted out at the left edge
 
 
 def test_a_second_round_has_gates_on_the_pixels_that_are_left() -> None:

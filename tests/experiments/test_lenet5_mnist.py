@@ -1,4 +1,4 @@
-"""LeNet-5 on MNIST: sizes by formula against the package's counter, feature gates, shifts, and what the README claims."""
+"""LeNet-5 on MNIST: sizes by formula against the package's counter, feature gates, and what the README claims."""
 
 from pathlib import Path
 
@@ -11,7 +11,6 @@ from experiments.lenet5_mnist.fits import architecture_of, start, widths
 from experiments.lenet5_mnist.net import GatedFeatures
 from experiments.lenet5_mnist.published import BARS, FULL, PUBLISHED, Bar, Size
 from experiments.lenet5_mnist.run import STUDY
-from experiments.lenet5_mnist.shifts import shifted, shifted_batches
 from experiments.lenet5_mnist.tables import by_setting, mean_error, size_of
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
@@ -79,26 +78,6 @@ def test_starts_differ_by_seed_and_leave_torch_s_generator() -> None:
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert torch.equal(before, torch.get_rng_state())
-
-
-def test_a_shift_moves_every_image_by_its_own_pixels() -> None:
-    images = torch.zeros(3, 1, 9, 9)
-    images[:, 0, 4, 4] = 1.0
-    moved = shifted(images, torch.tensor([0, 2, -1]), torch.tensor([0, -1, 2]), 2, background=-3.0)
-    assert [tuple(place.tolist()) for place in (moved[:, 0] == 1).nonzero()] == [(0, 4, 4), (1, 6, 3), (2, 3, 6)]
-    assert bool((moved[1, 0, :2] == -3).all() and (moved[1, 0, :, 8] == -3).all())
-    assert moved.shape == images.shape
-
-
-def test_batches_of_shifted_images_hold_every_image_once() -> None:
-    labels = torch.arange(10)
-    images = labels.float()[:, None, None, None].expand(10, 1, 4, 4).clone()
-    torch.manual_seed(0)
-    loader = shifted_batches(images, labels, 1, 4)
-    batches = list(loader)
-    assert len(loader) == 3
-    assert torch.cat([labels for _, labels in batches]).sort().values.tolist() == list(range(10))
-    assert all((x.amax((1, 2, 3)) == y).all() for x, y in batches)
 
 
 def test_verdicts_say_what_is_missed_and_by_how_much() -> None:
