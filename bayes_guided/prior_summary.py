@@ -24,7 +24,7 @@ _FEW_RUNS = 3
 
 def prior_summary(view: PriorView) -> Iterator[RenderableType]:
     """Survivals, widths, models, entropy and the guidance sought, and a line for everything that is not exact."""
-    yield f"{view.config.title}\n"
+    yield f"{view.title}\n"
     if view.overview.unit_survival.value is not None:
         yield _survivals(view, view.overview.unit_survival.value)
     yield _widths(view)

@@ -120,14 +120,17 @@ class Shared(_Tilted):
 
 
 class Gibbs(ModelSection):
-    """exp(-beta * cost) of the sub-architecture, cost in parameters, MACs or a code length."""
+    """exp(-beta * cost) of the sub-architecture, cost in parameters, MACs or a code length, at `beta` or at a `mean_cost`."""
 
     kind: Literal["gibbs"]
     cost: Literal["parameters", "macs", "mdl"]
-    beta: Positive
+    beta: Positive | None = None
+    mean_cost: Positive | None = None
 
     @model_validator(mode="after")
-    def _no_guidance(self) -> "Gibbs":
+    def _one_strength(self) -> "Gibbs":
+        if (self.beta is None) == (self.mean_cost is None):
+            raise PydanticCustomError("contradiction", "give either 'beta' or the 'mean_cost' that it is to have")
         if self.mean_width is not None:
             raise PydanticCustomError(
                 "contradiction", "'mean_width' asks for guidance, which gibbs has not: its widths follow from cost and beta"
@@ -136,6 +139,9 @@ class Gibbs(ModelSection):
 
     def build(self, architecture: Architecture) -> ModelPrior:
         """`GibbsComplexity`."""
+        if self.mean_cost is not None:
+            return priors.GibbsComplexity.from_mean_cost(architecture, self.cost, self.mean_cost)
+        assert self.beta is not None  # by `_one_strength`
         return priors.GibbsComplexity(architecture, self.cost, beta=self.beta)
 
     def guidance_values(self, architecture: Architecture) -> UnitValues | None:

@@ -34,6 +34,48 @@ def per_unit(architecture: Architecture, values: Mapping[str, Tensor], what: str
     return result
 
 
+def probabilities_per_unit(
+    architecture: Architecture, values: Mapping[str, Tensor], what: str, mend: str
+) -> dict[str, Tensor]:
+    """As `per_unit`, of probabilities that are neither 0 nor 1; `mend` says what to do about one that is.
+
+    Raises:
+        SurvivalError: if one does not lie strictly between 0 and 1, or as `per_unit`.
+    """
+    result = per_unit(architecture, values, what)
+    for name, value in result.items():
+        bad = (value <= 0) | (value >= 1)
+        if bad.any():
+            unit = int(bad.nonzero()[0])
+            raise SurvivalError(
+                f"{what} of group '{name}', unit {unit}, is {value[unit].item()}; it must lie strictly between 0 and 1. {mend}"
+            )
+    return result
+
+
+def increments_of_survival(architecture: Architecture, survival: Mapping[str, Tensor], *, strict: bool) -> dict[str, Tensor]:
+    """Increments log S(u - 1) / S(u) of the cumulative hazard, in nats, from survivals S that fall along each group (P12).
+
+    Raises:
+        SurvivalError: if a survival rises from one unit to the next (or stays, if `strict`), or as
+            `probabilities_per_unit`.
+    """
+    mend = "Protect units that must stay (guidance 0); remove those that must go."
+    result = {}
+    for name, value in probabilities_per_unit(architecture, survival, "survivals", mend).items():
+        log_survival = value.log()
+        increments = torch.cat([-log_survival[:1], -log_survival.diff()])
+        bad = (increments <= 0) if strict else (increments < 0)
+        if bad.any():
+            unit = int(bad.nonzero()[0])
+            raise SurvivalError(
+                f"survivals of group '{name}' must fall from unit to unit{'' if strict else ' or stay'}: unit {unit} has "
+                f"{value[unit].item()} after {value[unit - 1].item()}. IndependentInclusion.from_survival takes any order."
+            )
+        result[name] = increments
+    return result
+
+
 def scaled_guidance(
     architecture: Architecture, guidance: Guidance, strength: float
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

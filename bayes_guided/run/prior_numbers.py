@@ -20,9 +20,15 @@ T = TypeVar("T")
 
 
 def save_numbers(
-    found: PriorOverview, guidance: UnitValues | None, wanted: WantedGuidance | None, config: PriorConfig, path: Path
+    found: PriorOverview,
+    guidance: UnitValues | None,
+    wanted: WantedGuidance | None,
+    config: PriorConfig,
+    path: Path,
+    *,
+    title: str,
 ) -> None:
-    """Writes everything that a prior says, atomically.
+    """Writes everything that a prior says, atomically; `title` says what it is.
 
     Every quantity has its `value` (null where there is none), whether it is `exact`, the largest `standard_error` in it, and
     a `note` that says how it was estimated or why there is none. Log probabilities and the entropy are in nats, widths and
@@ -32,7 +38,7 @@ def save_numbers(
         RunFolderError: if the file cannot be written.
     """
     content = {
-        "title": config.title,
+        "title": title,
         "reading": config.reading_name,
         "unit_survival": _answer(found.unit_survival, _values),
         "width_law": {name: _answer(law, _law) for name, law in found.width_laws.items()},

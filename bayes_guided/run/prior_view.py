@@ -7,7 +7,7 @@ import torch
 
 from bayes_guided.architecture import Architecture
 from bayes_guided.config import PriorConfig
-from bayes_guided.priors import ModelPrior, PriorOverview, overview
+from bayes_guided.priors import GibbsComplexity, ModelPrior, PriorOverview, overview
 from bayes_guided.priors.models.wanted_guidance import WantedGuidance
 from bayes_guided.types import UnitValues
 
@@ -30,6 +30,13 @@ class PriorView:
     def architecture(self) -> Architecture:
         """The units of the network."""
         return self.prior.architecture
+
+    @property
+    def title(self) -> str:
+        """What the prior is, in words; with the strength that was solved for where only a mean cost was given."""
+        prior = self.prior
+        found = f", beta {prior.beta:.6g} nats per unit of {prior.cost}" if isinstance(prior, GibbsComplexity) else ""
+        return f"{self.config.title}{found}"
 
 
 def view_prior(config: PriorConfig) -> PriorView:
@@ -71,5 +78,5 @@ def show_prior(config: PriorConfig, folder: str | Path) -> PriorView:
     view = view_prior(config)
     claim(place, config)
     draw_prior(view.overview, view.guidance, reading=config.reading_name, folder=place)
-    save_numbers(view.overview, view.guidance, view.wanted, config, place / "prior.json")
+    save_numbers(view.overview, view.guidance, view.wanted, config, place / "prior.json", title=view.title)
     return view

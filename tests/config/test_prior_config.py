@@ -69,11 +69,11 @@ MODELS: list[tuple[dict[str, Any], Any]] = [
     ({"kind": "nested", "law": "uniform"}, lambda a: bg.NestedWidth.from_law(a, uniform())),
     (
         {"kind": "nested", "mean_width": 3, "guidance": "constant"},
-        lambda a: bg.NestedWidth.from_guidance(
-            a,
-            bg.guidance.constant().across(guidance_of_hazard(a, bg.guidance.constant(), {FIRST: 3, SECOND: 3}).strengths),
-            strength=1.0,
-        ),
+        lambda a: bg.NestedWidth.from_mean_width(a, {FIRST: 3, SECOND: 3}),
+    ),
+    (
+        {"kind": "shrinkage", "mean_width": {FIRST: 4, SECOND: 1.5}},
+        lambda a: bg.CumulativeShrinkage.from_mean_width(a, {FIRST: 4, SECOND: 1.5}, guidance=LINEAR),
     ),
     (
         {
@@ -88,6 +88,10 @@ MODELS: list[tuple[dict[str, Any], Any]] = [
     ),
     ({"kind": "shrinkage", "concentration": 3}, lambda a: bg.CumulativeShrinkage.from_concentration(a, 3.0)),
     ({"kind": "gibbs", "cost": "parameters", "beta": 0.1}, lambda a: bg.GibbsComplexity(a, "parameters", beta=0.1)),
+    (
+        {"kind": "gibbs", "cost": "parameters", "mean_cost": 30},
+        lambda a: bg.GibbsComplexity.from_mean_cost(a, "parameters", 30.0),
+    ),
     ({"kind": "gibbs", "cost": "mdl", "beta": 1}, lambda a: bg.GibbsComplexity(a, "mdl", beta=1.0)),
     (
         {"kind": "tilted", "strength": 2, "law": {"kind": "negative_binomial", "mean": 2, "dispersion": 3, "minimum": 0}},
@@ -203,7 +207,9 @@ TILTED = {"models": {"kind": "tilted", "strength": 1, "law": {"kind": "poisson",
         ("models.min_width=1.5", ["'models.min_width' is 1.5", "integer"]),
         ("models.min_width={layers.0: -1}", ["'models.min_width.layers.0' is -1"]),
         ("models.mean_width=some", ["'models.mean_width' is 'some'", "number"]),
-        ("models={kind: gibbs, cost: macs}", ["'models.beta' is missing"]),
+        ("models={kind: gibbs, cost: macs}", ["either 'beta' or the 'mean_cost'"]),
+        ("models={kind: gibbs, cost: macs, beta: 1, mean_cost: 3}", ["either 'beta' or the 'mean_cost'"]),
+        ("models={kind: gibbs, cost: macs, mean_cost: 0}", ["'models.mean_cost' is 0"]),
         ("models={kind: gibbs, cost: flops, beta: 1}", ["'models.cost' is 'flops'", "macs"]),
         ("models={kind: gibbs, cost: macs, beta: 1, mean_width: 3}", ["'models'", "gibbs has not"]),
         ("models={kind: gibbs, cost: macs, beta: 1, guidance: linear}", ["unknown key 'models.guidance'"]),

@@ -9,6 +9,7 @@ import torch
 
 from bayes_guided.config import PriorConfig
 from bayes_guided.exceptions import ConfigError, ExampleInputError, RunFolderError, WidthLawError
+from bayes_guided.priors import GibbsComplexity
 from bayes_guided.run import PriorView, show_prior, view_prior
 
 LAW = {"kind": "poisson", "mean": 3}
@@ -82,9 +83,18 @@ def test_figures_are_left_out_where_there_is_nothing_to_draw(tmp_path: Path, mon
     assert all(law["value"] is None and law["note"] for law in found["width_law"].values())
 
 
-def test_the_prior_solved_for_has_the_mean_width() -> None:
-    laws = view_prior(config(**KINDS["shrinkage"])).overview.width_laws
-    assert [law.value and law.value.mean for law in laws.values()] == pytest.approx([3.0, 3.0])
+@pytest.mark.parametrize("kind", ["nested", "shrinkage"])
+def test_the_prior_solved_for_has_the_mean_width(kind: str) -> None:
+    laws = view_prior(config(models={"kind": kind, "mean_width": 3})).overview.width_laws
+    assert [law.value and law.value.mean for law in laws.values()] == pytest.approx([3.0, 3.0], abs=1e-10)
+
+
+def test_the_strength_found_for_a_mean_cost_is_told(tmp_path: Path) -> None:
+    view, found = show(tmp_path, models={"kind": "gibbs", "cost": "macs", "mean_cost": 20})
+    assert isinstance(view.prior, GibbsComplexity)
+    assert view.prior.mean_cost == pytest.approx(20, abs=1e-10)
+    assert found["title"] == view.title
+    assert f"beta {view.prior.beta:.6g} nats" in view.title
 
 
 def test_the_same_prior_gives_the_same_bytes_and_another_is_refused(tmp_path: Path) -> None:

@@ -13,13 +13,14 @@ from torch import Tensor
 
 from bayes_guided.architecture import Architecture
 from bayes_guided.exceptions import ExactLimitError, SurvivalError
-from bayes_guided.guidance import Guidance
+from bayes_guided.guidance import Guidance, constant
 from bayes_guided.priors.estimate import Estimate
 from bayes_guided.priors.models.factorised import FactorisedPrior
 from bayes_guided.priors.models.forms import Form, SampleSites, unit_site
 from bayes_guided.priors.models.group_law import GroupLaw, law_entropy, nested_masks
+from bayes_guided.priors.models.mean_width import increments_of_mean_width
 from bayes_guided.priors.models.stick_breaking import log_count_law, log_mask_probability
-from bayes_guided.priors.unit_values import per_unit, scaled_guidance
+from bayes_guided.priors.unit_values import increments_of_survival, per_unit, scaled_guidance
 
 MAX_ENTROPY_UNITS = 16
 """Units per group up to which the entropy is summed over all masks."""
@@ -199,6 +200,30 @@ class CumulativeShrinkage(FactorisedPrior):
             raise SurvivalError(f"a concentration of {alpha} is not positive and finite.")
         step = torch.log1p(1 / torch.tensor(alpha, dtype=torch.float64))
         return cls(architecture, {group.name: step.repeat(group.size) for group in architecture.groups})
+
+    @classmethod
+    def from_survival(cls, architecture: Architecture, survival: Mapping[str, Float[Tensor, "_"]]) -> "CumulativeShrinkage":
+        """From the wanted survivals, which fall along each group: increments log S(u - 1) / S(u) (P12).
+
+        Raises:
+            SurvivalError: if a survival is not strictly between 0 and 1, or not below that of the unit before.
+        """
+        return cls(architecture, increments_of_survival(architecture, survival, strict=True))
+
+    @classmethod
+    def from_mean_width(
+        cls, architecture: Architecture, mean_width: Mapping[str, float], *, guidance: Guidance | None = None
+    ) -> "CumulativeShrinkage":
+        """Increments s * g_u, at the strength s per group under which the mean width is the wanted one (P12, P14).
+
+        Survivals are those of `NestedWidth.from_mean_width`. Guidance is constant by default: equal sticks.
+
+        Raises:
+            WidthLawError: if a group's mean is missing, or not between the protected units and all units.
+            GuidanceError: as `guidance.coefficients`.
+        """
+        increments, protected = increments_of_mean_width(architecture, guidance or constant(), mean_width)
+        return cls(architecture, increments, protected=protected)
 
     def entropy_estimate(self, samples: int, generator: torch.Generator | None = None) -> Estimate:
         """Entropy, nats, as the mean of -log_prob over draws, for any number of units; with its standard error."""

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from bayes_guided.architecture import Architecture
 from bayes_guided.exceptions import ComplexityError, ExactLimitError, ImproperPriorError
 from bayes_guided.priors.models.complexity import (
     Complexity,
@@ -21,6 +22,7 @@ from bayes_guided.priors.models.complexity import (
 from bayes_guided.priors.models.forest import forest
 from bayes_guided.priors.models.forms import Form, SampleSites
 from bayes_guided.priors.models.joint_widths import MAX_COMBINATIONS, JointWidths, ListedWidths, num_combinations
+from bayes_guided.priors.models.mean_cost import strength_of_mean_cost
 from bayes_guided.priors.models.model_prior import ModelPrior
 from bayes_guided.priors.models.width_forest import ForestWidths
 from bayes_guided.priors.models.width_sampler import WidthEstimates, sample_widths, summarise
@@ -61,6 +63,27 @@ class GibbsComplexity(ModelPrior):
             )
         if not callable(self.cost) and self.cost not in ("parameters", "macs", "mdl"):
             raise ComplexityError(f'cost "{self.cost}" is unknown; give "parameters", "macs", "mdl" or a function of widths.')
+
+    @classmethod
+    def from_mean_cost(cls, architecture: Architecture, cost: str | WidthCost, mean_cost: float) -> "GibbsComplexity":
+        """The prior under which a model costs `mean_cost` on average, in the unit of `cost`: its beta is solved for (P13).
+
+        Of all priors with that mean cost and at least one unit per group it is the one of largest entropy. The cost is that
+        of the whole reduced network, the layers that stay included. Needs the exact law of the widths.
+
+        Raises:
+            ComplexityError: if the cost is unknown, or no beta > 0 has that mean.
+            ExactLimitError: if no exact method serves.
+        """
+
+        if not 0 < mean_cost < float("inf"):
+            raise ComplexityError(f"a mean cost of {mean_cost} is not positive and finite.")
+
+        def at(beta: float) -> "GibbsComplexity":
+            return cls(architecture, cost, beta=beta)
+
+        negative, _ = next(at(1 / mean_cost).joint_widths.ranked())
+        return at(strength_of_mean_cost(lambda beta: at(beta).mean_cost, mean_cost, -negative * mean_cost))
 
     @cached_property
     def complexity(self) -> Complexity:
@@ -114,6 +137,15 @@ class GibbsComplexity(ModelPrior):
             ExactLimitError: if no exact method serves.
         """
         return self.joint_widths.log_normaliser()
+
+    @property
+    def mean_cost(self) -> float:
+        """The expected cost of a model, in the unit of `cost` (parameters, MACs, nats of code length).
+
+        Raises:
+            ExactLimitError: if no exact method serves.
+        """
+        return self.joint_widths.expected_complexity() / self.beta
 
     @property
     def _minimums(self) -> dict[str, int]:

@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from bayes_guided.architecture import Architecture
-from bayes_guided.exceptions import SurvivalError
 from bayes_guided.guidance import Guidance, constant
 from bayes_guided.priors.models.attainable import survivals_of_width_law
 from bayes_guided.priors.models.factorised import FactorisedPrior
@@ -22,7 +21,7 @@ from bayes_guided.priors.models.tilted import TiltedWidth
 from bayes_guided.priors.models.top_models import smallest_subset_sums
 from bayes_guided.priors.models.unit_tree import log_poisson_binomial
 from bayes_guided.priors.models.width_laws import WidthLaw, log_laws, normalised
-from bayes_guided.priors.unit_values import per_unit, scaled_guidance
+from bayes_guided.priors.unit_values import per_unit, probabilities_per_unit, scaled_guidance
 
 
 @dataclass(frozen=True)
@@ -97,15 +96,8 @@ class IndependentInclusion(FactorisedPrior):
         Raises:
             SurvivalError: if a survival is not strictly between 0 and 1.
         """
-        values = per_unit(architecture, survival, "survivals")
-        for name, value in values.items():
-            bad = (value <= 0) | (value >= 1)
-            if bad.any():
-                unit = int(bad.nonzero()[0])
-                raise SurvivalError(
-                    f"the survival of group '{name}', unit {unit}, is {value[unit].item()}; it must lie strictly between "
-                    "0 and 1. Protect units that must stay (guidance 0); remove those that must go."
-                )
+        mend = "Protect units that must stay (guidance 0); remove those that must go."
+        values = probabilities_per_unit(architecture, survival, "survivals", mend)
         return cls(architecture, {name: -torch.logit(value) for name, value in values.items()})
 
     @classmethod

@@ -10,14 +10,14 @@ from pyro.distributions import Categorical
 from torch import Tensor
 
 from bayes_guided.architecture import Architecture
-from bayes_guided.exceptions import SurvivalError
-from bayes_guided.guidance import Guidance
+from bayes_guided.guidance import Guidance, constant
 from bayes_guided.priors.models.factorised import FactorisedPrior
 from bayes_guided.priors.models.forms import Form, SampleSites, unit_site
 from bayes_guided.priors.models.group_law import GroupLaw, law_entropy, nested_masks, sample_counts
 from bayes_guided.priors.models.guided_units import GuidedUnits
+from bayes_guided.priors.models.mean_width import increments_of_mean_width
 from bayes_guided.priors.models.width_laws import WidthLaw, checked_log_laws, log_laws, normalised
-from bayes_guided.priors.unit_values import per_unit, scaled_guidance
+from bayes_guided.priors.unit_values import increments_of_survival, probabilities_per_unit, scaled_guidance
 
 
 @dataclass(frozen=True)
@@ -99,16 +99,36 @@ class NestedWidth(FactorisedPrior):
         Raises:
             SurvivalError: if a hazard is not in (0, 1).
         """
-        values = per_unit(architecture, hazard, "hazards")
-        for name, value in values.items():
-            bad = (value <= 0) | (value >= 1)
-            if bad.any():
-                unit = int(bad.nonzero()[0])
-                raise SurvivalError(
-                    f"the hazard of group '{name}', unit {unit}, is {value[unit].item()}; it must lie strictly between 0 "
-                    "and 1. Give laws that exclude some widths to from_law."
-                )
+        mend = "Give laws that exclude some widths to from_law."
+        values = probabilities_per_unit(architecture, hazard, "hazards", mend)
         return cls._from_increments(architecture, {name: -torch.log1p(-value) for name, value in values.items()}, None)
+
+    @classmethod
+    def from_survival(cls, architecture: Architecture, survival: Mapping[str, Float[Tensor, "_"]]) -> "NestedWidth":
+        """From the wanted survivals S(u) = P(K >= u), which do not rise along a group: one law has them (P12).
+
+        Where a unit survives as often as the one before, the width that ends between them has probability 0.
+
+        Raises:
+            SurvivalError: if a survival is not strictly between 0 and 1, or above that of the unit before.
+        """
+        return cls._from_increments(architecture, increments_of_survival(architecture, survival, strict=False), None)
+
+    @classmethod
+    def from_mean_width(
+        cls, architecture: Architecture, mean_width: Mapping[str, float], *, guidance: Guidance | None = None
+    ) -> "NestedWidth":
+        """Guidance as cumulative hazard, at the strength per group under which the mean width is the wanted one (P12, P14).
+
+        P(K >= k) = exp(-s * sum of g_u over the first k units), with one s per group. Any mean between the protected units,
+        which are counted, and all units is attained. Guidance is constant by default: each further unit costs the same.
+
+        Raises:
+            WidthLawError: if a group's mean is missing or cannot be attained.
+            GuidanceError: as `guidance.coefficients`.
+        """
+        increments, protected = increments_of_mean_width(architecture, guidance or constant(), mean_width)
+        return cls._from_increments(architecture, increments, protected)
 
     @classmethod
     def from_law(

@@ -4,25 +4,20 @@ One number per group is solved for: the strength s_g with which a profile g_u pr
 `guidance.across(strengths)` at strength 1, the prior has the wanted mean widths.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
-from scipy.optimize import root_scalar
 from torch import Tensor
 
 from bayes_guided.architecture import Architecture
 from bayes_guided.exceptions import WidthLawError
 from bayes_guided.guidance import Guidance, from_width
 from bayes_guided.priors.guided import GuidedPrior
-from bayes_guided.priors.models.guided_units import GuidedUnits
+from bayes_guided.priors.models.cumulative_shrinkage import CumulativeShrinkage
 from bayes_guided.priors.models.independent import IndependentInclusion
+from bayes_guided.priors.models.mean_width import wanted_mean
 from bayes_guided.priors.unit_values import scaled_guidance
-
-_LOG_STRENGTHS = (-700.0, 700.0)
-"""Logarithms of the smallest and largest strength that is searched."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,12 +42,12 @@ def guidance_of_independent(
         WidthLawError: if a mean is missing, or not between the protected units and those plus half of the others.
         GuidanceError: as `Guidance.coefficients`.
     """
-    shapes, protected = scaled_guidance(architecture, profile, 1.0)
+    _, protected = scaled_guidance(architecture, profile, 1.0)
     for name, fixed in protected.items():
-        _require_between(name, mean_width, int(fixed.sum()), int(fixed.sum()) + int((~fixed).sum()) / 2)
+        # Without the mend that from_mean_width offers, an offset: guidance alone is sought here.
+        wanted_mean(name, mean_width, int(fixed.sum()), int(fixed.sum()) + int((~fixed).sum()) / 2)
     prior = IndependentInclusion.from_mean_width(architecture, dict(mean_width), guidance=profile)
-    strengths = {name: float(prior.costs[name].sum() / shape.sum()) for name, shape in shapes.items()}
-    return _found(strengths, shapes, prior.unit_survival())
+    return _found(*_strengths(architecture, profile, prior.costs), prior.unit_survival())
 
 
 def guidance_of_hazard(architecture: Architecture, profile: Guidance, mean_width: Mapping[str, int | float]) -> WantedGuidance:
@@ -64,15 +59,8 @@ def guidance_of_hazard(architecture: Architecture, profile: Guidance, mean_width
         WidthLawError: if a mean is missing, or not between the protected units and all units.
         GuidanceError: as `Guidance.coefficients`.
     """
-    shapes, protected = scaled_guidance(architecture, profile, 1.0)
-    units = GuidedUnits(architecture, protected)
-    strengths, survival = {}, {}
-    for name, shape in units.select_values(shapes).items():
-        _require_between(name, mean_width, units.num_protected(name), architecture.group(name).size)
-        hazard = shape.cumsum(0)
-        strengths[name] = _strength_of_hazard(hazard, mean_width[name] - units.num_protected(name))
-        survival[name] = torch.exp(-strengths[name] * hazard)
-    return _found(strengths, shapes, units.complete_values(survival, 1.0))
+    prior = CumulativeShrinkage.from_mean_width(architecture, mean_width, guidance=profile)
+    return _found(*_strengths(architecture, profile, prior.increments), prior.unit_survival())
 
 
 def guidance_of_weights(
@@ -103,23 +91,14 @@ def guidance_of_weights(
     return _found(strengths, dict(prior.coefficients), survival)
 
 
+def _strengths(
+    architecture: Architecture, profile: Guidance, values: Mapping[str, Tensor]
+) -> tuple[dict[str, float], dict[str, Tensor]]:
+    """The factors between a profile and the values that were made of it, and the profile."""
+    shapes, _ = scaled_guidance(architecture, profile, 1.0)
+    return {name: float(values[name].sum() / shape.sum()) for name, shape in shapes.items()}, shapes
+
+
 def _found(strengths: dict[str, float], shapes: Mapping[str, Tensor], survival: Mapping[str, Tensor]) -> WantedGuidance:
     values = {name: strengths[name] * shape for name, shape in shapes.items()}
     return WantedGuidance(strengths, values, {name: float(value.sum()) for name, value in survival.items()})
-
-
-def _strength_of_hazard(hazard: Float[Tensor, "units"], wanted: float) -> float:
-    def excess(log_strength: float) -> float:
-        return float(torch.exp(-math.exp(log_strength) * hazard).sum()) - wanted
-
-    return math.exp(root_scalar(excess, bracket=_LOG_STRENGTHS, method="brentq", xtol=1e-14, rtol=1e-14).root)
-
-
-def _require_between(group: str, mean_width: Mapping[str, int | float], low: float, high: float) -> None:
-    if group not in mean_width:
-        raise WidthLawError(f"there is no mean width for group '{group}'; give one for every group.")
-    if not low < mean_width[group] < high:
-        raise WidthLawError(
-            f"no guidance gives group '{group}' a mean width of {mean_width[group]:g} under this prior; give a number "
-            f"between {low:g} and {high:g}."
-        )

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from bayes_guided import guidance
 from bayes_guided.priors.models.cumulative_shrinkage import CumulativeShrinkage
 from bayes_guided.priors.models.gibbs import GibbsComplexity
 from bayes_guided.priors.models.independent import IndependentInclusion
@@ -44,6 +45,15 @@ def test_mean_width(architecture):
     prior = IndependentInclusion.from_mean_width(architecture, {"0": 12.0})
     expected = inverse.costs_from_survival(np.full(200, 0.06))
     np.testing.assert_allclose(prior.costs["0"], expected, rtol=1e-12)
+
+
+def test_mean_width_of_nested_units(architecture):
+    shape = guidance.polynomial(1.5)
+    hazards = inverse.hazards_from_mean_width(12.0, shape.coefficients(architecture)["0"].numpy())
+    prior = NestedWidth.from_mean_width(architecture, {"0": 12.0}, guidance=shape)
+    np.testing.assert_allclose(prior.log_width_pmf("0"), nested.log_width_pmf_from_hazards(hazards), rtol=1e-10)
+    shrunk = CumulativeShrinkage.from_mean_width(architecture, {"0": 12.0}, guidance=shape)
+    np.testing.assert_allclose(shrunk.increments["0"], hazards, rtol=1e-11)
 
 
 def test_nested(architecture):

@@ -52,6 +52,26 @@ def test_survival_is_that_of_the_nested_prior(architecture):
         assert (value[:2] == 1).all()
 
 
+def test_survivals_come_back(architecture):
+    wanted = {"0": torch.tensor([0.99, 0.7, 0.6, 0.5, 0.1, 1e-5]), "2": torch.linspace(0.8, 0.2, 4)}
+    prior = CumulativeShrinkage.from_survival(architecture, wanted)
+    for name, value in wanted.items():
+        torch.testing.assert_close(prior.unit_survival()[name], value.double(), rtol=1e-13, atol=0)
+    with pytest.raises(SurvivalError, match="must fall from unit to unit: unit 2 has"):
+        CumulativeShrinkage.from_survival(architecture, {**wanted, "0": torch.tensor([0.9, 0.7, 0.7, 0.5, 0.1, 0.05])})
+
+
+def test_mean_width_comes_back(architecture):
+    """The mean by brute force over all masks, not from the survivals that it was solved with."""
+    wanted = {"0": 3.5, "2": 1.25}
+    prior = CumulativeShrinkage.from_mean_width(architecture, wanted, guidance=guidance.linear())
+    truth = truth_of(architecture, prior)
+    for name, mean in wanted.items():
+        assert float(np.sum(truth.survival(name))) == pytest.approx(mean, abs=1e-10)
+        steps = prior.increments[name] / guidance.linear().coefficients(architecture)[name]
+        torch.testing.assert_close(steps, steps[:1].expand(len(steps)), rtol=1e-12, atol=0)
+
+
 def test_variance_lies_between_independent_and_nested():
     architecture = mlp_architecture(40)
     shrunk = CumulativeShrinkage.from_guidance(architecture, guidance.linear(), strength=0.1)

@@ -118,6 +118,42 @@ def test_code_length():
     np.testing.assert_allclose(prior.width_pmf("0")[1:], wanted / wanted.sum(), rtol=1e-12)
 
 
+@pytest.mark.parametrize("cost", ["parameters", "macs", "mdl", lambda w: w["0"] ** 2 + 3 * w["2"]])
+def test_mean_cost_comes_back(cost):
+    """Held against the cost of every mask, weighted by hand."""
+    architecture = mlp_architecture(5, 4)
+    uniform = GibbsComplexity(architecture, cost, beta=1e-12).mean_cost
+    wanted = 0.7 * uniform
+    prior = GibbsComplexity.from_mean_cost(architecture, cost, wanted)
+    # C at beta = 1 is the cost itself; every mask of widths (k, j) counts once.
+    k, j = torch.meshgrid(torch.arange(1, 6.0), torch.arange(1, 5.0), indexing="ij")
+    costs = GibbsComplexity(architecture, cost, beta=1.0).complexity({"0": k.double(), "2": j.double()}).numpy()
+    masks = np.array([[comb(5, a) * comb(4, b) for b in range(1, 5)] for a in range(1, 6)])
+    weights = masks * np.exp(-prior.beta * costs)
+    assert float((weights * costs).sum() / weights.sum()) == pytest.approx(wanted, abs=1e-10)
+    assert prior.mean_cost == pytest.approx(wanted, abs=1e-10)
+    assert uniform == pytest.approx(float((masks * costs).sum() / masks.sum()), rel=1e-9)
+
+
+def test_mean_cost_of_a_wide_network():
+    architecture = mlp_architecture(300, 100)
+    prior = GibbsComplexity.from_mean_cost(architecture, "macs", 3000.0)
+    draws = prior.sample(4000, torch.Generator().manual_seed(3))
+    costs = architecture.costs.macs({name: mask.sum(dim=1).double() for name, mask in draws.items()})
+    assert abs(float(costs.mean()) - 3000.0) < 4 * float(costs.std()) / 4000**0.5
+
+
+def test_mean_costs_that_no_beta_has():
+    architecture = mlp_architecture(5, 4)
+    least = GibbsComplexity(architecture, "parameters", beta=1.0).complexity({"0": torch.ones(1), "2": torch.ones(1)})
+    with pytest.raises(ComplexityError, match=f"cheapest model, {float(least):g}"):
+        GibbsComplexity.from_mean_cost(architecture, "parameters", float(least))
+    with pytest.raises(ComplexityError, match="give less"):
+        GibbsComplexity.from_mean_cost(architecture, "parameters", float(architecture.full().num_parameters))
+    with pytest.raises(ComplexityError, match="positive and finite"):
+        GibbsComplexity.from_mean_cost(architecture, "parameters", 0.0)
+
+
 def test_own_function():
     architecture = mlp_architecture(5, 4)
     prior = GibbsComplexity(architecture, lambda w: (w["0"] - w["2"]) ** 2, beta=0.5)

@@ -61,6 +61,38 @@ def test_protected_units_are_in_no_order(architecture):
     assert float(prior.log_prob_masks(masks)) == -float("inf")
 
 
+def test_survivals_come_back(architecture):
+    wanted = {"0": torch.tensor([0.99, 0.7, 0.7, 0.5, 0.1, 1e-5]), "2": torch.linspace(0.8, 0.2, 4)}
+    prior = NestedWidth.from_survival(architecture, wanted)
+    for name, value in wanted.items():
+        torch.testing.assert_close(prior.unit_survival()[name], value.double(), rtol=1e-13, atol=0)
+    assert float(prior.width_pmf("0")[2]) == 0
+    with pytest.raises(SurvivalError, match=r"group '0' must fall from unit to unit or stay: unit 3 has 0\.89"):
+        NestedWidth.from_survival(architecture, {**wanted, "0": torch.tensor([0.99, 0.8, 0.7, 0.9, 0.1, 0.05])})
+    with pytest.raises(SurvivalError, match="strictly between 0 and 1"):
+        NestedWidth.from_survival(architecture, {**wanted, "2": torch.tensor([1.0, 0.5, 0.4, 0.3])})
+
+
+@pytest.mark.parametrize("shape", [None, guidance.linear(), guidance.step(2.0)])
+def test_mean_width_comes_back(architecture, shape):
+    wanted = {"0": 4.25, "2": 2.5}
+    prior = NestedWidth.from_mean_width(architecture, wanted, guidance=shape)
+    coefficients = (shape or guidance.constant()).coefficients(architecture)
+    for name, mean in wanted.items():
+        pmf = prior.width_pmf(name)
+        assert float(pmf @ torch.arange(len(pmf), dtype=torch.float64)) == pytest.approx(mean, abs=1e-10)
+        guided = coefficients[name] > 0
+        hazard = -prior.unit_survival()[name][guided].log()
+        steps = hazard.diff(prepend=torch.zeros(1, dtype=torch.float64)) / coefficients[name][guided]
+        torch.testing.assert_close(steps, steps[:1].expand(len(steps)), rtol=1e-11, atol=0)
+
+
+@pytest.mark.parametrize("mean", [0.0, 6.0, -1.0, float("nan")])
+def test_mean_width_out_of_range(architecture, mean):
+    with pytest.raises(WidthLawError, match=r"group '0' is out of range.*between 0 and 6"):
+        NestedWidth.from_mean_width(architecture, {"0": mean, "2": 1.0})
+
+
 def test_hazards_come_back(architecture):
     hazard = {"0": torch.linspace(0.05, 0.6, 6), "2": torch.full((4,), 0.25)}
     prior = NestedWidth.from_hazard(architecture, hazard)
