@@ -1,5 +1,6 @@
 """Settings of the data, one model per kind of source."""
 
+from abc import abstractmethod
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,10 +16,36 @@ DataPath = Annotated[Path, Field(strict=False)]
 
 
 class _Source(Settings):
-    """`validation` is the fraction of the training part that is held out; `seed` draws every split."""
+    """`validation` is the fraction of the training part that is held out; `seed` draws every split.
+
+    `limit` leaves so many of the remaining training cases, drawn at random; `label_noise` makes the fraction of their
+    labels wrong. Both are drawn with `seed`; validation and test part stay as they are, so that runs of several limits or
+    noises are measured on the same cases.
+    """
 
     validation: Fraction = 0.0
+    limit: Annotated[int, Field(ge=1)] | None = None
+    label_noise: Annotated[float, Field(ge=0, le=1)] | None = None
     seed: Annotated[int, Field(ge=0)] = 0
+
+    @abstractmethod
+    def load(self) -> Dataset:
+        """The data set, with its own test part."""
+
+    def prepared(self) -> Dataset:
+        """The data set as a run takes it: validation part cut off, then training cases limited and labels made wrong.
+
+        Raises:
+            DataError, DataFileError: if the data cannot be used.
+            LabelError: if label noise is asked for and the targets are no classes.
+            ConfigError: if the data cannot be split or limited so.
+        """
+        data = self.load()
+        if self.validation:
+            data = data.split_validation(self.validation, self.seed)
+        if self.limit is not None:
+            data = data.limited(self.limit, self.seed)
+        return data if self.label_noise is None else data.with_label_noise(self.label_noise, self.seed)
 
 
 class Digits(_Source):

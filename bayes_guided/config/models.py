@@ -53,6 +53,7 @@ class RunConfig(Settings):
             for name in kind.model_fields
         },
         **{name: f"prior.{name}" for name in PriorSettings.model_fields},
+        **{name: f"data.{name}" for name in ("limit", "label_noise")},
         **{name: f"compare.{name}" for name in ("reading", "tau", "curvature", "margins")},
     }
 
@@ -68,13 +69,12 @@ class RunConfig(Settings):
         return self
 
     def load_data(self) -> Dataset:
-        """The data set, its validation part cut off if one is wanted.
+        """The data set as the section says: validation part, limit and label noise.
 
         Raises:
-            DataError, DataFileError, ConfigError: if the data cannot be used or split.
+            DataError, DataFileError, LabelError, ConfigError: if the data cannot be used, split, limited or mislabelled.
         """
-        data = self.data.load()
-        return data.split_validation(self.data.validation, self.data.seed) if self.data.validation else data
+        return self.data.prepared()
 
     def build_likelihood(self) -> likelihoods.Likelihood:
         """The likelihood; `completed` has named it."""

@@ -6,6 +6,7 @@ from .dataset import Dataset as Dataset
 from .digits import load_digits as load_digits
 from .folder import data_folder as data_folder
 from .idx import load_idx as load_idx
+from .label_noise import mislabelled as mislabelled
 from .npz import load_npz as load_npz
 from .openml import load_openml as load_openml
 from .split import split_rows as split_rows

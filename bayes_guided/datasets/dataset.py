@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass, replace
 
+import torch
 from jaxtyping import Num
 from torch import Tensor
 
-from bayes_guided.exceptions import DataError, LabelError
+from bayes_guided.exceptions import ConfigError, DataError, LabelError
 
 from .checks import check_data, check_labels
+from .label_noise import mislabelled
 from .split import split_rows
 
 
@@ -67,6 +69,39 @@ class Dataset:
             validation_x=self.train_x[cut],
             validation_y=self.train_y[cut],
         )
+
+    def limited(self, n: int, seed: int) -> "Dataset":
+        """A new data set with `n` of the training cases, drawn at random without regard to class; other parts stay.
+
+        The first n in an order that the seed alone decides, so that a smaller limit takes a part of a larger one's cases.
+        Inputs and targets stay scaled as they are: by the whole training part, where a loader scaled them.
+
+        Raises:
+            ConfigError: if there are not so many training cases, or none are asked for.
+        """
+        if not 1 <= n <= len(self.train_x):
+            raise ConfigError(
+                f"{self.name}: a limit of {n:,} training cases is out of range; the training part has {len(self.train_x):,}, "
+                "the validation part not counted. Give a whole number from 1 up to that."
+            )
+        kept = torch.randperm(len(self.train_x), generator=torch.Generator().manual_seed(seed))[:n]
+        return replace(self, train_x=self.train_x[kept], train_y=self.train_y[kept])
+
+    def with_label_noise(self, fraction: float, seed: int) -> "Dataset":
+        """A new data set in which exactly round(fraction * N) of the N training labels are wrong; other parts stay clean.
+
+        Which ones is drawn by a private generator, and for each another class, each as likely as any other.
+
+        Raises:
+            LabelError: if the targets are no class labels.
+            ConfigError: if the fraction does not lie between 0 and 1.
+        """
+        if self.num_classes is None:
+            raise LabelError(
+                f"{self.name}: label noise needs classes, and these are targets of a regression; leave label_noise out."
+            )
+        generator = torch.Generator().manual_seed(seed)
+        return replace(self, train_y=mislabelled(self.train_y, fraction, self.num_classes, generator))
 
     def _check_part(self, part: str, x: Tensor, y: Tensor) -> None:
         where = f"{self.name}, {part}"

@@ -2,7 +2,7 @@
 
 from bayes_guided.config import to_yaml
 
-from .numbers import NONE, number
+from .numbers import NONE, number, percent
 from .reported_run import ReportedRun
 from .tables import Table
 
@@ -13,6 +13,7 @@ def provenance(run: ReportedRun) -> Table:
     rows = [
         ["folder", str(run.path)],
         ["method", metrics.method],
+        *_data(run),
         ["seed", str(metrics.seed)],
         ["device", run.config.device],
         ["epochs", f"{metrics.epochs:,}" + (f" and {metrics.refit_epochs:,} of refitting" if metrics.refit_epochs else "")],
@@ -23,6 +24,17 @@ def provenance(run: ReportedRun) -> Table:
         *([name, version] for name, version in metrics.versions.items()),
     ]
     return Table("How it was run.", ["", ""], rows)
+
+
+def _data(run: ReportedRun) -> list[list[str]]:
+    """The source of the data, and what was done to its training part on purpose."""
+    data = run.config.data
+    rows = [["data", data.kind]]
+    if data.limit is not None:
+        rows.append(["training cases", f"{data.limit:,}, drawn at random (data.limit)"])
+    if data.label_noise is not None:
+        rows.append(["wrong training labels", f"{percent(data.label_noise)} (data.label_noise)"])
+    return rows
 
 
 def settings_text(run: ReportedRun) -> str:

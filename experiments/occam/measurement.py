@@ -1,5 +1,6 @@
 """What is measured of one case: exact posteriors over models on a UCI set, or a variational one on MNIST."""
 
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import bayes_guided as bg
-from bayes_guided.datasets import load_idx, load_uci
+from bayes_guided.datasets import Dataset, load_idx, load_uci
 from bayes_guided.datasets.scaling import standardise_images
 from bayes_guided.infer.inclusion.fitting import fit_inclusion
 from bayes_guided.priors.models.model_prior import ModelPrior
@@ -76,17 +77,16 @@ def _posterior(evidences: Evidences, prior: ModelPrior, factor: float) -> dict[s
 
 def _some_of(case: Row, folder: Path) -> tuple[Pair, Pair]:
     """`n` training images, the first of the seed's order, and all test images."""
-    (inputs, labels), test = _images(folder / case["data"])
-    order = torch.randperm(len(inputs), generator=torch.Generator().manual_seed(case["seed"]))[: case["n"]]
-    return (inputs[order], labels[order]), test
+    data = _images(folder / case["data"]).limited(case["n"], case["seed"])
+    return (data.train_x, data.train_y), (data.test_x, data.test_y)
 
 
 @lru_cache(maxsize=1)
-def _images(folder: Path) -> tuple[Pair, Pair]:
+def _images(folder: Path) -> Dataset:
     """All training and test images, standardised; kept, since every case asks for them."""
     data = load_idx(folder)
-    train, test = standardise_images(data.train_x, data.test_x)
-    return (train, data.train_y), (test, data.test_y)
+    train_x, test_x = standardise_images(data.train_x, data.test_x)
+    return replace(data, train_x=train_x, test_x=test_x)
 
 
 def _variational(case: Row, settings: Row, train: Pair, test: Pair) -> Row:

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from bayes_guided.datasets import Dataset, load_idx
+from bayes_guided.datasets import Dataset, load_idx, mislabelled
 
 
 def images(folder: Path, name: str, *, classes: int, samples: int, noise: float, seed: int) -> Dataset:
@@ -30,17 +30,6 @@ def images(folder: Path, name: str, *, classes: int, samples: int, noise: float,
         test_y=right,
         num_classes=classes,
     )
-
-
-def mislabelled(
-    labels: Int[Tensor, "samples"], fraction: float, classes: int, generator: torch.Generator
-) -> Int[Tensor, "samples"]:
-    """The labels, of which exactly round(fraction * samples) are another class, each of the others as likely."""
-    wrong = torch.randperm(len(labels), generator=generator)[: round(fraction * len(labels))]
-    away = torch.randint(1, classes, (len(wrong),), generator=generator)
-    changed = labels.clone()
-    changed[wrong] = (labels[wrong] + away) % classes
-    return changed
 
 
 def taught(units: int, *, features: int, samples: int, test_samples: int, noise: float, seed: int) -> Dataset:

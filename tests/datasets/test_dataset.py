@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from bayes_guided.datasets import Dataset
-from bayes_guided.exceptions import DataError, LabelError
+from bayes_guided.exceptions import ConfigError, DataError, LabelError
 
 
 def classification(**changes) -> Dataset:
@@ -64,6 +64,55 @@ def test_split_validation_leaves_the_global_generator_alone():
 def test_a_second_split_is_refused():
     with pytest.raises(DataError, match="has a validation part already"):
         classification().split_validation(0.4, seed=0).split_validation(0.4, seed=0)
+
+
+def test_limited_keeps_whole_rows_of_the_training_part_alone():
+    whole = regression().split_validation(0.25, seed=3)
+    some = whole.limited(7, seed=1)
+    assert len(some.train_x) == 7
+    assert torch.equal(some.train_x[:, 0], 2 * some.train_y)  # row i is (2 i, 2 i + 1) and its target i
+    assert set(some.train_y.tolist()) < set(whole.train_y.tolist())
+    assert some.validation_x is whole.validation_x
+    assert some.test_x is whole.test_x
+    assert torch.equal(whole.limited(4, seed=1).train_y, some.train_y[:4])
+    assert torch.equal(whole.limited(15, seed=1).train_y.sort().values, whole.train_y.sort().values)
+    assert not torch.equal(whole.limited(7, seed=2).train_y, some.train_y)
+
+
+def test_every_row_is_kept_equally_often_over_seeds():
+    times, seeds, whole = torch.zeros(20), 2000, regression()
+    for seed in range(seeds):
+        times[whole.limited(6, seed).train_y.long()] += 1
+    # Binomial with probability 0.3; four standard errors.
+    assert ((times / seeds - 0.3).abs() < 4 * (0.3 * 0.7 / seeds) ** 0.5).all()
+
+
+@pytest.mark.parametrize("n", [0, -1, 16])
+def test_a_limit_out_of_range_is_refused_with_the_number_that_there_is(n):
+    with pytest.raises(ConfigError, match=r"mine: a limit of .* the training part has 15, the validation part not counted"):
+        regression().split_validation(0.25, seed=3).limited(n, seed=0)
+
+
+def test_label_noise_is_in_the_training_labels_alone_and_decided_by_the_seed():
+    whole = classification().split_validation(0.2, seed=0)
+    noisy = whole.with_label_noise(0.5, seed=4)
+    assert int((noisy.train_y != whole.train_y).sum()) == 8
+    assert noisy.validation_y is whole.validation_y
+    assert noisy.test_y is whole.test_y
+    assert noisy.train_x is whole.train_x
+    assert torch.equal(whole.with_label_noise(0.5, seed=4).train_y, noisy.train_y)
+    assert not torch.equal(whole.with_label_noise(0.5, seed=5).train_y, noisy.train_y)
+    assert torch.equal(whole.with_label_noise(0.0, seed=4).train_y, whole.train_y)
+    with pytest.raises(LabelError, match="mine: label noise needs classes"):
+        regression().with_label_noise(0.1, seed=0)
+
+
+def test_limit_and_noise_leave_the_global_generator_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    classification().limited(9, seed=0).with_label_noise(0.3, seed=0)
+    assert torch.equal(torch.rand(3), expected)
 
 
 @pytest.mark.parametrize(

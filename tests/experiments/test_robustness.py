@@ -26,7 +26,7 @@ from experiments.robustness.grid import (
     TEACHER,
     cases,
 )
-from experiments.robustness.problems import images, mislabelled, taught
+from experiments.robustness.problems import images, taught
 from experiments.robustness.run import STUDY
 from experiments.robustness.tables import levels
 from experiments.robustness.tables import taught as taught_rows
@@ -45,19 +45,6 @@ def test_quick_measures_every_kind_of_case_and_writes_nothing(capsys: pytest.Cap
     printed = capsys.readouterr().out
     assert all(name in printed for name in (STARTS, f"{NOISE}, strength {CHOSEN}", CLASSES, FASHION, STEPS, "teacher of 4"))
     assert before == {path: path.read_bytes() for path in STUDY.here.iterdir() if path.is_file()}
-
-
-def test_as_many_labels_are_wrong_as_was_asked_and_every_wrong_class_is_as_likely() -> None:
-    labels = torch.arange(30_000) % 10
-    wrong = mislabelled(labels, 0.3, 10, torch.Generator().manual_seed(0))
-    moved = (wrong - labels) % 10
-    assert int((moved != 0).sum()) == 9000
-    counts = torch.bincount(moved, minlength=10)[1:].double()
-    # Binomial(9000, 1/9): four standard errors.
-    assert (counts - 1000).abs().max() < 4 * (9000 * (1 / 9) * (8 / 9)) ** 0.5
-    assert (mislabelled(labels, 0.0, 10, torch.Generator()) == labels).all()
-    two = torch.arange(100) % 2
-    assert (mislabelled(two, 1.0, 2, torch.Generator()) == 1 - two).all()
 
 
 @needs_images

@@ -34,6 +34,14 @@ def test_values_go_where_they_belong(make_sweep: MakeSweep) -> None:
     assert config.net.settings == {"hidden": 7}
 
 
+def test_the_data_can_be_searched(make_sweep: MakeSweep) -> None:
+    space = {"data.limit": {"choices": [20, 30]}, "data.label_noise": {"low": 0.0, "high": 0.4, "step": 0.2}}
+    sweep = make_sweep(space=space, sampler={"kind": "grid"}, trials=None)
+    runs = [sweep.run_config(sweep.config.point(number), name="one") for number in range(sweep.config.num_trials)]
+    found = [(run.data.limit, run.data.label_noise) for run in runs]
+    assert found == list(itertools.product([20, 30], [0.0, 0.2, 0.4]))
+
+
 def test_the_grid_is_the_product(make_sweep: MakeSweep) -> None:
     space = {
         "prior.strength": {"choices": [1.0, 2.0]},
