@@ -8,7 +8,7 @@ from bayes_guided.nn.attention import unsupported
 
 from . import layers
 from .findings import Finding
-from .suspicion import shared_parameters
+from .suspicion import SINGLE_UNIT, shared_parameters
 from .tracing import Tracing
 from .unit_group import Cut, RowBlock, UnitGroup
 
@@ -58,7 +58,7 @@ def _obstacle(name: str, module: layers.Attention) -> str | None:
     if not name:
         return "is the whole network"
     if module.num_heads == 1:
-        return "is a single unit"
+        return SINGLE_UNIT
     reason = unsupported(module) if isinstance(module, nn.MultiheadAttention) else None
     if reason is None and any(hasattr(part, "parametrizations") for part in module.modules()):
         reason = "has parametrised weights"

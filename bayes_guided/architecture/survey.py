@@ -26,6 +26,7 @@ from .inputs import ExampleInputs, as_arguments, batch_size, first_samples
 from .protection import as_protected, as_protected_units, unreached
 from .randomness import forked_rng
 from .silencing import with_silencing
+from .suspicion import SINGLE_UNIT
 from .tracing import Tracing
 from .trial import failing_groups
 from .unit_group import ProtectedLayer, UnitGroup
@@ -182,7 +183,12 @@ def _with_reason(candidate: Candidate, reason: str | None) -> Candidate:
 
 def _nothing_left(protected: Sequence[ProtectedLayer]) -> str:
     found = "".join(f"\n  {layer.name} ({layer.size} units): {layer.reason}" for layer in protected)
-    return (
-        "the network has no group of units that could be removed; add a hidden linear or convolution layer whose "
-        f"channels no norm mixes. Layers found:{found or ' none'}"
-    )
+    single = [repr(layer.name) for layer in protected if layer.reason == SINGLE_UNIT]
+    if single:
+        mend = (
+            f"the only unit of {' and '.join(single)} always stays, so that there is one model and nothing to choose; widen a "
+            "layer, or let the data choose among the inputs: Architecture.with_gates(..., inputs=True)"
+        )
+    else:
+        mend = "add a hidden linear or convolution layer whose channels no norm mixes"
+    return f"the network has no group of units that could be removed; {mend}. Layers found:{found or ' none'}"

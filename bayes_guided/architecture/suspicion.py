@@ -7,6 +7,9 @@ from . import layers
 from .channel_graph import Station, relation
 from .tracing import Tracing
 
+SINGLE_UNIT = "is a single unit, and at least one stays in every model"
+"""The reason not to remove the only unit of a layer: an empty layer would leave the network without its input."""
+
 
 def layer_reasons(layer: nn.Module, name: str, tracing: Tracing) -> list[str]:
     """Reasons that lie in the layer's type, its weights or its use."""

@@ -14,6 +14,7 @@ from bayes_guided.nn import Gate
 from . import layers
 from .channel_graph import Passage, Station, couple_channels
 from .discovery import Discovered
+from .suspicion import SINGLE_UNIT
 from .unit_group import Cut, RowBlock, UnitGroup
 
 UNFOLLOWED = "has channels that could not be followed into"
@@ -133,7 +134,7 @@ def _merge_reasons(
     # Where the couplings are lost, a layer of an unusual type is the cause and comes first.
     merged.sort(key=lambda reason: reason.startswith(UNFOLLOWED))
     if len(labels) == 1:
-        merged.append("is a single unit")
+        merged.append(SINGLE_UNIT)
     return tuple(merged)
 
 

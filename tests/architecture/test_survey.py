@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from bayes_guided import nets
-from bayes_guided.architecture import Architecture
+from bayes_guided.architecture import Architecture, reduce
 from bayes_guided.exceptions import ExampleInputError, NoPrunableUnitsError, ProtectedGroupError, UnsupportedNetworkError
 from tests.architecture.zoo import Case, architecture, every_case
 from tests.architecture.zoo_nets import Residual, mlp
@@ -264,3 +264,25 @@ def test_protecting_what_is_protected_changes_nothing(case: Case) -> None:
     found = architecture(case)
     again = Architecture.from_module(case.net(), case.example(), protect=[layer.name for layer in found.protected])
     assert again.fingerprint == found.fingerprint
+
+
+def test_a_network_of_single_units_is_refused_with_the_reason_and_what_can_be_guided_instead() -> None:
+    net, inputs = nn.Sequential(nn.Linear(5, 1), nn.ReLU(), nn.Linear(1, 1), nn.ReLU(), nn.Linear(1, 2)), torch.randn(4, 5)
+    with pytest.raises(NoPrunableUnitsError) as caught:
+        Architecture.from_module(net, inputs)
+    message = str(caught.value)
+    assert "the only unit of '0' and '2' always stays" in message
+    assert "0 (1 units): is a single unit, and at least one stays in every model" in message
+    _, gated = Architecture.with_gates(net, inputs, inputs=True)
+    assert [(group.name, group.size) for group in gated.groups] == [("inputs", 5)]
+
+
+def test_a_single_unit_between_others_is_listed_and_stays() -> None:
+    net = nn.Sequential(nn.Linear(5, 3), nn.ReLU(), nn.Linear(3, 1), nn.ReLU(), nn.Linear(1, 3), nn.ReLU(), nn.Linear(3, 2))
+    architecture = Architecture.from_module(net, torch.randn(4, 5))
+    assert {group.name: group.size for group in architecture.groups} == {"0": 3, "4": 3}
+    assert {layer.name for layer in architecture.protected} == {"2", "6"}
+    assert {"2.weight", "2.bias"} <= {block.parameter for block in architecture.rest}
+    one = {name: torch.tensor([False, True, False]) for name in ("0", "4")}
+    small = reduce(net, architecture.sub_architecture(one))
+    assert [layer.out_features for layer in small if isinstance(layer, nn.Linear)] == [1, 1, 1, 2]
