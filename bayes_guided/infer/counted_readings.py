@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from bayes_guided.analysis.implied import Reading, Shrinkage, Threshold
@@ -13,7 +13,6 @@ from bayes_guided.analysis.intervals import frequency_log_odds, jeffreys_interva
 from bayes_guided.infer.draws import Draws
 from bayes_guided.infer.svi.kept_draws import KeptDraws
 from bayes_guided.priors.guided import GuidedPrior
-from bayes_guided.priors.rows import weights as families
 from bayes_guided.types import Rows
 
 DRAWS = 1000
@@ -60,14 +59,14 @@ def interval(
     return lower, upper
 
 
-def masks(
-    draws: Draws, prior: GuidedPrior, meaning: Threshold | Shrinkage, generator: torch.Generator
-) -> dict[str, Bool[Tensor, "draws _"]]:
-    """Models read off joint draws: rows above the threshold, or scales drawn given their rows."""
-    found = {}
-    for name, odds in _row_odds(draws.rows, prior, meaning).items():
-        found[name] = torch.rand(odds.shape, generator=generator, dtype=odds.dtype) < odds.sigmoid()
-    return found
+def row_log_odds(rows: Rows, prior: GuidedPrior, meaning: Reading | None) -> dict[str, Float[Tensor, "draws _"]]:
+    """Log odds of presence given each draw of the row, nats: plus or minus infinity for a threshold."""
+    on_cpu = {name: (row_prior, rows[name].detach().cpu()) for name, row_prior in prior.row_priors.items()}
+    if isinstance(meaning, Shrinkage):
+        return {name: row_prior.row_shrinkage_log_odds(row, meaning.curvature) for name, (row_prior, row) in on_cpu.items()}
+    assert isinstance(meaning, Threshold)
+    sizes = {name: row_prior.row_sizes(row) for name, (row_prior, row) in on_cpu.items()}
+    return {name: torch.where(size > meaning.tau, torch.inf, -torch.inf).double() for name, size in sizes.items()}
 
 
 def signal_to_noise(kept: KeptDraws, prior: GuidedPrior) -> dict[str, Float[Tensor, "units"]]:
@@ -87,22 +86,7 @@ def _count(log_present: Float[Tensor, "draws units"]) -> Int[Tensor, "units"]:
 
 def _present(draws: ManyDraws, prior: GuidedPrior, meaning: Reading | None) -> dict[str, tuple[Tensor, Tensor]]:
     """Log probabilities of presence and of absence given each draw, (draws, units) per group."""
-    blocks = [_row_odds(rows, prior, meaning) for rows in draws.rows()]
+    blocks = [row_log_odds(rows, prior, meaning) for rows in draws.rows()]
     odds = {name: torch.cat([block[name] for block in blocks]) for name in prior.row_priors}
     log_sigmoid = torch.nn.functional.logsigmoid
     return {name: (log_sigmoid(values), log_sigmoid(-values)) for name, values in odds.items()}
-
-
-def _row_odds(rows: Rows, prior: GuidedPrior, meaning: Reading | None) -> dict[str, Float[Tensor, "draws _"]]:
-    """Log odds of presence given each draw of the row: plus or minus infinity for a threshold."""
-    found = {}
-    for name, row_prior in prior.row_priors.items():
-        row = rows[name].detach().cpu()
-        if isinstance(meaning, Shrinkage):
-            found[name] = row_prior.row_shrinkage_log_odds(row, meaning.curvature)
-            continue
-        assert isinstance(meaning, Threshold)
-        order = 1 if isinstance(prior.weights, families.Laplace) else 2
-        size = torch.linalg.vector_norm(row[..., row_prior.columns].double(), ord=order, dim=-1)
-        found[name] = torch.where(size > meaning.tau, torch.inf, -torch.inf).double()
-    return found

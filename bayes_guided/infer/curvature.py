@@ -17,8 +17,9 @@ def mean_curvature(fit: Fit, data: Data, *, cases: int = 512) -> float:
     """The mean over all weights in rows of the curvature of the summed negative log likelihood at the fit's `net`.
 
     It is the mean diagonal entry of the Fisher matrix (which is the GGN for these likelihoods), nats per squared weight,
-    estimated without bias from the first `cases` cases and one target drawn for each from the likelihood, and scaled to all N.
-    Draws come from the fit's seed, so that the number repeats.
+    estimated without bias from `cases` cases drawn at random and one target drawn for each from the likelihood, and scaled to
+    all N. Of a DataLoader the cases are its first ones: let it shuffle. Draws come from the fit's seed, so that the number
+    repeats.
 
     Raises:
         DataError: for data that cannot be used.
@@ -30,7 +31,6 @@ def mean_curvature(fit: Fit, data: Data, *, cases: int = 512) -> float:
     net, architecture = fit.net, fit.architecture
     like = next(net.parameters())
     batches = as_batches(data, cases, like.device, like.dtype)
-    inputs = _first(batches, cases)
     weights = {name: parameter.detach() for name, parameter in net.named_parameters()}
     rows = {name: values.detach() for name, values in architecture.rows(weights).items()}
     rest = architecture.rest_vector(weights)
@@ -45,15 +45,17 @@ def mean_curvature(fit: Fit, data: Data, *, cases: int = 512) -> float:
         return torch.stack([gradient.square().sum() for gradient in gradients.values()]).sum()
 
     with evaluating(net), seeded_generators(fit.seed, like.device):
+        inputs = _drawn_cases(batches, cases)
         targets = _drawn_targets(net, fit, inputs)
         squares = vmap(squared_gradient, chunk_size=_CASES_AT_ONCE)(inputs, targets)
     count = sum(values.numel() for values in rows.values())
     return float(squares.detach().double().mean()) * batches.size / count
 
 
-def _first(batches: Batches, cases: int) -> Tensor:
+def _drawn_cases(batches: Batches, cases: int) -> Tensor:
+    """The first inputs of an epoch, whose order is random: data that are sorted begin with cases that are all alike."""
     parts, count = [], 0
-    for part, _ in batches.sweep():
+    for part, _ in batches.epoch():
         parts.append(part)
         count += len(part)
         if count >= cases:

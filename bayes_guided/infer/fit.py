@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor, nn
 
 from bayes_guided.analysis.implied import Reading, reading_of
@@ -92,8 +92,8 @@ class Fit(ABC):
         del reading, meaning, level
         return None
 
-    def _masks(self, reading: str, meaning: Reading | None, draws: Draws) -> Mapping[str, Bool[Tensor, "draws _"]]:
-        """Models read off joint draws of the weights."""
+    def _masks(self, reading: str, meaning: Reading | None, draws: Draws) -> Mapping[str, Shaped[Tensor, "draws _"]]:
+        """Models read off joint draws of the weights; where those leave it open, log odds of presence given the draw, nats."""
         del meaning, draws
         raise ReadingError(
             f'in the reading "{reading}" a {self.method} fit knows every unit by itself, not joint models; use unit_survival.'
@@ -197,8 +197,9 @@ class Fit(ABC):
         Raises:
             ReadingError: as `unit_survival`; and where only the units' marginals are known.
         """
-        masks = self._masks(reading, self._meaning(reading, tau, curvature), self.draws(n, generator))
-        return {name: mask.cpu() | self.protected[name] for name, mask in masks.items()}
+        generator = self.generator() if generator is None else generator
+        found = self._masks(reading, self._meaning(reading, tau, curvature), self.draws(n, generator))
+        return {name: _drawn_masks(values.cpu(), generator) | self.protected[name] for name, values in found.items()}
 
     def reduce(self) -> nn.Module:
         """The smaller network that has the units of `sub_architecture()` only, with `net`'s weights.
@@ -262,3 +263,10 @@ class Fit(ABC):
         if reading in ("map", "inclusion"):
             return None
         return reading_of(reading, tau=tau, curvature=curvature)
+
+
+def _drawn_masks(values: Shaped[Tensor, "draws units"], generator: torch.Generator) -> Bool[Tensor, "draws units"]:
+    """The masks themselves, or masks drawn with the given log odds."""
+    if values.dtype == torch.bool:
+        return values
+    return torch.rand(values.shape, generator=generator, dtype=values.dtype) < values.sigmoid()

@@ -14,6 +14,8 @@ from bayes_guided.priors.log_odds import prior_log_odds
 from tests.infer.problems import CLASSES
 
 ODDS = 700.0
+HALF = 0.0
+"""Log odds given every draw in the reading shrinkage."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +30,7 @@ class WrittenDown(Fit):
 
     @property
     def readings(self) -> tuple[str, ...]:
-        return ("evidence", "threshold", "map")
+        return ("evidence", "threshold", "shrinkage", "map")
 
     def _log_odds(self, reading: str, meaning: Any) -> dict[str, Tensor]:
         return {name: torch.full((len(rows),), -ODDS) for name, rows in self.rows.items()}
@@ -41,6 +43,8 @@ class WrittenDown(Fit):
     def _masks(self, reading: str, meaning: Any, draws: Draws) -> dict[str, Tensor]:
         if reading == "evidence":
             return dict(super()._masks(reading, meaning, draws))
+        if reading == "shrinkage":
+            return {name: torch.full(rows.shape[:2], HALF, dtype=torch.float64) for name, rows in draws.rows.items()}
         return {name: rows.norm(dim=-1) > meaning.tau for name, rows in draws.rows.items()}
 
     def draws(self, n: int, generator: torch.Generator | None = None) -> Draws:
@@ -114,8 +118,20 @@ def test_masks_come_from_joint_draws_that_repeat(fit):
     assert torch.equal(masks["layers.1"], expected)
 
 
+def test_masks_drawn_from_odds_follow_the_generator_and_hang_on_nothing_else(fit):
+    """Calls with generators of their own give independent masks; masks and weights of one call are independent as well."""
+    n, known = 2000, {"curvature": 1.0}
+    one, other = (fit.masks("shrinkage", n, generator=torch.Generator().manual_seed(k), **known)["layers.1"] for k in (5, 6))
+    error = 0.5 / n**0.5
+    assert bool(((one.double().mean(dim=0) - 0.5).abs() < 4 * error).all())
+    assert bool((((one == other).double().mean(dim=0) - 0.5).abs() < 4 * error).all())
+    assert torch.equal(one, fit.masks("shrinkage", n, generator=torch.Generator().manual_seed(5), **known)["layers.1"])
+    noise = torch.randn(n, generator=torch.Generator().manual_seed(5)) > 0  # the sign of the draw's rows
+    assert bool((((one == noise[:, None]).double().mean(dim=0) - 0.5).abs() < 4 * error).all())
+
+
 def test_questions_that_the_fit_cannot_answer_are_refused(fit):
-    with pytest.raises(ReadingError, match=r'"inclusion"; it knows evidence, threshold, map'):
+    with pytest.raises(ReadingError, match=r'"inclusion"; it knows evidence, threshold, shrinkage, map'):
         fit.unit_survival("inclusion")
     with pytest.raises(ReadingError, match="tau"):
         fit.unit_survival("threshold")

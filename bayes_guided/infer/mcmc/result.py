@@ -6,12 +6,13 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float, Shaped
 from scipy import stats
 from torch import Tensor
 
 from bayes_guided.analysis.convergence import mean_error
 from bayes_guided.analysis.implied import Reading, Shrinkage, Threshold
+from bayes_guided.analysis.intervals import frequency_log_odds
 from bayes_guided.architecture import SubArchitecture
 from bayes_guided.exceptions import ReadingError
 from bayes_guided.infer.draws import Draws
@@ -31,10 +32,10 @@ _RARE = 10.0
 class MCMCFit(Fit):
     """Draws from the posterior by Markov chains: the reference for every other method, as far as `diagnostics` allow.
 
-    Under a continuous prior the readings are "threshold" (the frequency of ||row|| > tau in the draws) and, for priors that
-    mix normals, "shrinkage" (the average over draws of P(s > 1/h | row)). Under a spike and slab it is "inclusion": the
-    average of every unit's probability of presence given all else (P17), which has less error than counting presences.
-    "evidence" is not to be had from draws of the full model alone.
+    Under a continuous prior the readings are "threshold" (the frequency of rows beyond tau in the draws, in the norm that the
+    prior's threshold is on) and, for priors that mix normals, "shrinkage" (the average over draws of P(s > 1/h | row)). Under
+    a spike and slab it is "inclusion": the average of every unit's probability of presence given all else (P17), which has
+    less error than counting presences. "evidence" is not to be had from draws of the full model alone.
 
     `net` is at the draw of highest joint density, since the mean of weights whose units can change places means nothing
     (P26). Under a spike and slab it is the best of the draws whose model is closest to `sub_architecture()`, with the rows of
@@ -92,8 +93,8 @@ class MCMCFit(Fit):
 
     def _log_odds(self, reading: str, meaning: Reading | None) -> UnitValues:
         if isinstance(meaning, Threshold):
-            counts = {name: values.sum(dim=(0, 1)) for name, values in self._probabilities(reading, meaning).items()}
-            return {name: ((k + 0.5) / (len(self.samples) - k + 0.5)).log() for name, k in counts.items()}
+            counts = {name: (sizes > meaning.tau).sum(dim=(0, 1)) for name, sizes in self._sizes(self.samples.rows).items()}
+            return {name: frequency_log_odds(count, len(self.samples)) for name, count in counts.items()}
         odds = self._given_all_else(meaning)
         return {name: _mean_log_odds(values.flatten(0, 1)) for name, values in odds.items()}
 
@@ -102,22 +103,18 @@ class MCMCFit(Fit):
         ends = {name: _interval(values, level) for name, values in self._probabilities(reading, meaning).items()}
         return {name: low for name, (low, _) in ends.items()}, {name: high for name, (_, high) in ends.items()}
 
-    def _masks(self, reading: str, meaning: Reading | None, draws: Draws) -> Mapping[str, Bool[Tensor, "draws _"]]:
+    def _masks(self, reading: str, meaning: Reading | None, draws: Draws) -> Mapping[str, Shaped[Tensor, "draws _"]]:
         if isinstance(meaning, Threshold):
-            return {name: norms > meaning.tau for name, norms in self._norms(draws.rows).items()}
+            return {name: sizes > meaning.tau for name, sizes in self._sizes(draws.rows).items()}
         if isinstance(meaning, Shrinkage):
-            generator, odds = self.generator(), self._shrinkage_odds(draws.rows, meaning)
-            return {
-                name: torch.rand(values.shape, generator=generator, dtype=values.dtype) < values.sigmoid().cpu()
-                for name, values in odds.items()
-            }
+            return self._shrinkage_odds(draws.rows, meaning)
         assert draws.masks is not None  # a prior with models has no other reading
         return draws.masks
 
     def _probabilities(self, reading: str, meaning: Reading | None) -> dict[str, Float[Tensor, "chains draws _"]]:
         """What survival is the average of."""
         if isinstance(meaning, Threshold):
-            return {name: (norms > meaning.tau).double() for name, norms in self._norms(self.samples.rows).items()}
+            return {name: (sizes > meaning.tau).double() for name, sizes in self._sizes(self.samples.rows).items()}
         return {name: odds.double().sigmoid() for name, odds in self._given_all_else(meaning).items()}
 
     def _given_all_else(self, meaning: Reading | None) -> Mapping[str, Float[Tensor, "chains draws _"]]:
@@ -131,10 +128,10 @@ class MCMCFit(Fit):
         prior = self._continuous
         return {name: prior.row_priors[name].row_shrinkage_log_odds(row, meaning.curvature) for name, row in rows.items()}
 
-    def _norms(self, rows: Rows) -> dict[str, Tensor]:
-        """Norms of the penalised weights."""
-        priors = self._continuous.row_priors
-        return {name: row[..., priors[name].columns.to(row.device)].double().norm(dim=-1) for name, row in rows.items()}
+    def _sizes(self, rows: Rows) -> dict[str, Tensor]:
+        """What the threshold is on."""
+        prior = self._continuous
+        return {name: prior.row_priors[name].row_sizes(row) for name, row in rows.items()}
 
     @property
     def _continuous(self) -> GuidedPrior:

@@ -168,11 +168,7 @@ class LaplaceFit(Fit):
     def _masks(self, reading: str, meaning: Reading | None, draws: Draws) -> dict[str, Bool[Tensor, "draws _"]]:
         if not isinstance(meaning, Threshold):
             return dict(super()._masks(reading, meaning, draws))
-        size = 1 if isinstance(self.prior.weights, families.Laplace) else 2
-        return {
-            name: torch.linalg.vector_norm(rows[..., self.prior.row_priors[name].columns], ord=size, dim=-1) > meaning.tau
-            for name, rows in draws.rows.items()
-        }
+        return {name: self.prior.row_priors[name].row_sizes(rows) > meaning.tau for name, rows in draws.rows.items()}
 
     # Weights ------------------------------
 

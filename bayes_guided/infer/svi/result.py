@@ -1,10 +1,11 @@
 """The result of SVI under a continuous guided prior."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from bayes_guided.analysis.gaussian_evidence import UnitEvidence
@@ -159,10 +160,10 @@ class SVIFit(Fit):
             return None
         return counted_readings.interval(self._many_draws(), self.prior, meaning, level)
 
-    def _masks(self, reading: str, meaning: Reading | None, draws: Draws) -> dict[str, Bool[Tensor, "draws _"]]:
+    def _masks(self, reading: str, meaning: Reading | None, draws: Draws) -> Mapping[str, Shaped[Tensor, "draws _"]]:
         if isinstance(meaning, Threshold | Shrinkage):
-            return counted_readings.masks(draws, self.prior, meaning, self.generator())
-        return dict(super()._masks(reading, meaning, draws))
+            return counted_readings.row_log_odds(draws.rows, self.prior, meaning)
+        return super()._masks(reading, meaning, draws)
 
     def _many_draws(self) -> counted_readings.ManyDraws:
         if isinstance(self.guide, KeptDraws):  # all of them at once: each call chooses anew

@@ -13,7 +13,7 @@ from bayes_guided.analysis.row_shrinkage import row_shrinkage_log_odds
 from bayes_guided.distributions import RowNormal
 from bayes_guided.distributions.base import RowDistribution
 from bayes_guided.distributions.row_parts import RowParts
-from bayes_guided.priors.rows.weights import Normal, WeightPrior
+from bayes_guided.priors.rows.weights import Laplace, Normal, WeightPrior
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +72,14 @@ class RowPrior:
         if isinstance(reading, Evidence) and not self.whole_row:
             odds = odds + reading.log_odds(self.unguided_density(like))
         return odds
+
+    def row_sizes(self, rows: Float[Tensor, "*draws units row"]) -> Float[Tensor, "*draws units"]:
+        """The size of every given row that the reading "threshold" asks about, float64: the norm of its penalised weights.
+
+        It is the norm that the family penalises: ||row||_1 under Laplace, else ||row||_2 (P10).
+        """
+        inside = rows.detach()[..., self.columns.to(rows.device)].double()
+        return torch.linalg.vector_norm(inside, ord=1 if isinstance(self.weights, Laplace) else 2, dim=-1)
 
     def row_shrinkage_log_odds(
         self, rows: Float[Tensor, "*draws units row"], curvature: float

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 import torch
 from scipy import stats
+from torch import nn
 
 import bayes_guided as bg
 from bayes_guided.exceptions import ReadingError
 from bayes_guided.infer import History, MCMCFit
 from bayes_guided.infer.mcmc.diagnostics import diagnose
 from bayes_guided.infer.mcmc.samples import Samples
-from tests.infer.problems import same_bits
+from tests.infer.problems import built, same_bits
 from tests.scenarios import TWINS
 
 CHAINS, DRAWS, U = 4, 250, TWINS.units
@@ -73,6 +74,30 @@ def test_threshold_counts_draws_and_its_odds_are_finite():
     assert bool((fit.unit_survival("threshold", tau=50.0)[GROUP] == 0).all())
     masks = fit.masks("threshold", 40, tau=1.0)[GROUP]
     assert torch.equal(masks, fit.draws(40).rows[GROUP][..., 0].abs() > 1.0)
+
+
+def test_a_threshold_is_on_the_norm_that_the_prior_penalises():
+    """Draws from a Laplace prior itself: its survival beyond tau is that of the sum of absolute weights, not of their norm."""
+    net = built(lambda: nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 1))).double()
+    architecture = bg.Architecture.from_module(net, torch.zeros(2, 4, dtype=torch.float64))
+    prior = bg.GuidedPrior(architecture, weights=bg.priors.Laplace(strength=1.0))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        rows = prior.sample((CHAINS, DRAWS))["0"].double()
+    made = Samples(
+        {"0": rows},
+        torch.zeros(CHAINS, DRAWS, architecture.rest_size, dtype=torch.float64),
+        noise_scale=None,
+        masks=None,
+        log_odds=None,
+        log_density=torch.zeros(CHAINS, DRAWS, dtype=torch.float64),
+        diverged=torch.zeros(CHAINS, DRAWS, dtype=torch.bool),
+    )
+    fit = MCMCFit(prior, bg.likelihoods.Normal(1.0), net.eval(), History(), seed=3, seconds=1.0, samples=made)
+    expected = float(stats.gamma.sf(5.0, 5))  # ||row||_1 of five weights is Gamma(5, 1)
+    error = 4 * (expected * (1 - expected) / (CHAINS * DRAWS)) ** 0.5
+    assert bool(((fit.unit_survival("threshold", tau=5.0)["0"] - expected).abs() < error).all())
+    assert bool(((fit.masks("threshold", 1000, tau=5.0)["0"].double().mean(dim=0) - expected).abs() < error).all())
 
 
 def test_intervals_cover_as_often_as_they_say():
