@@ -16,6 +16,8 @@ from torch import Tensor
 Series = Float[Tensor, "chains draws quantities"]
 Values = Float[Tensor, "quantities"]
 
+_SHORT = 16
+"""Draws of one series below which nothing can be said of how they hang together."""
 _CHUNK = 64
 """Quantities at a time: Pyro's estimator holds draws^2 / 16 numbers for each."""
 
@@ -44,6 +46,13 @@ def mean_ess(series: Series) -> Values:
 def mean_error(series: Series) -> Values:
     """Monte Carlo standard error of the mean over all draws."""
     return series.detach().double().flatten(0, 1).std(dim=0) / mean_ess(series).sqrt()
+
+
+def series_ess(values: Float[Tensor, "draws"]) -> float:
+    """How many independent draws one series is worth for its mean: at most those it has, and all of a short one."""
+    if len(values) < _SHORT:
+        return float(len(values))
+    return float(mean_ess(values[None, :, None]).clamp(1.0, len(values)))
 
 
 def _split(series: Series) -> Float[Tensor, "halves half quantities"]:

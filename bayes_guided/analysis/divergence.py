@@ -11,9 +11,10 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from bayes_guided.analysis.convergence import series_ess
 from bayes_guided.exceptions import ImproperPriorError, PosteriorError
 
 PerUnit = Float[Tensor, "units"]
@@ -69,9 +70,10 @@ def unit_divergences(posterior: PerUnit, prior_log_odds: PerUnit) -> PerUnit:
 
 
 def total_correlation(masks: Bool[Tensor, "draws units"]) -> TotalCorrelation:
-    """TC(q) from independent draws of q, by entropies of frequencies with Miller and Madow's correction.
+    """TC(q) from draws of q, independent or in the order of a chain, by entropies of frequencies.
 
-    The bias that remains is of the order of the unseen models: read it beside `coverage`.
+    Miller and Madow's correction is for independent draws. The bias that remains is of the order of the unseen models: read it
+    beside `coverage`.
 
     Raises:
         PosteriorError: if there are fewer than two draws.
@@ -89,10 +91,21 @@ def total_correlation(masks: Bool[Tensor, "draws units"]) -> TotalCorrelation:
     pointwise = joint.log()[which] - seen
     return TotalCorrelation(
         nats=float(of_units + torch.xlogy(joint, joint).sum()) + correction,
-        standard_error=float(pointwise.std()) / math.sqrt(draws),
-        coverage=1 - float((counts == 1).sum()) / draws,
+        standard_error=float(pointwise.std()) / math.sqrt(series_ess(pointwise)),
+        coverage=_coverage(which, counts),
         models=len(counts),
     )
+
+
+def _coverage(which: Int[Tensor, "draws"], counts: Int[Tensor, "models"]) -> float:
+    """Good and Turing's estimate of the probability of the models drawn: one less the share of those that came only once.
+
+    A chain that stays where it is has come once. A model of more than half of the draws is known, however often it came.
+    """
+    draws = len(which)
+    starts = torch.cat([which.new_ones(1), which.diff()]) != 0
+    once = (torch.bincount(which[starts], minlength=len(counts)) == 1) & (2 * counts <= draws)
+    return 1 - float(counts[once].sum()) / draws
 
 
 def _cross(probability: PerUnit, cost: PerUnit) -> PerUnit:

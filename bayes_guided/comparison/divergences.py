@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from bayes_guided.analysis.convergence import series_ess
 from bayes_guided.analysis.divergence import TotalCorrelation, total_correlation, unit_divergences
 from bayes_guided.exceptions import ExactLimitError
 from bayes_guided.priors import IndependentInclusion
@@ -95,6 +96,8 @@ def _divergence(models: ModelPrior, law: ModelPrior | None, part: _Part) -> Dive
         bound = float(part.units.nansum())
         return Divergence(float(part.units.sum()) + correlation, error, bound, correlation, found.coverage)
     expected, spread = _expected_log_prior(models, part)
+    if expected == -math.inf:  # the posterior has what the prior excludes, whatever the total correlation is
+        return Divergence(math.inf, 0.0, _NAN, correlation, found.coverage)
     nats = correlation - _entropy(part.survival) - expected
     return Divergence(nats, math.hypot(error, spread), _NAN, correlation, found.coverage)
 
@@ -131,6 +134,6 @@ def _expected_log_prior(models: ModelPrior, part: _Part) -> tuple[float, float]:
             return _NAN, _NAN
     except ExactLimitError:
         return _NAN, _NAN
-    if bool(values.isinf().any()):  # the posterior has what the prior excludes
+    if bool(values.isinf().any()):
         return -math.inf, 0.0
-    return float(values.mean()), float(values.std()) / math.sqrt(len(values))
+    return float(values.mean()), float(values.std()) / math.sqrt(series_ess(values))

@@ -152,7 +152,7 @@ class Fit(ABC):
     def unit_log_bayes_factors(self, reading: str, *, tau: float | None = None, curvature: float | None = None) -> UnitValues:
         """Posterior minus prior log odds of every unit, nats, (units,) per group (P21); 0 for protected units.
 
-        Positive where the data want the unit.
+        Positive where the data want the unit; NaN where prior and posterior are both certain of it.
 
         Raises:
             ReadingError: as `unit_survival`; for "map", which is no probability.

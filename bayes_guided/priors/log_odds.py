@@ -8,6 +8,7 @@ from bayes_guided.analysis.implied import reading_of
 from bayes_guided.priors.guided import GuidedPrior
 from bayes_guided.priors.models.independent import IndependentInclusion
 from bayes_guided.priors.models.model_prior import ModelPrior
+from bayes_guided.priors.models.nested import NestedLaw, NestedWidth
 from bayes_guided.priors.spike_and_slab import SpikeAndSlabPrior
 from bayes_guided.types import UnitValues
 
@@ -31,11 +32,15 @@ def prior_log_odds(
 
 
 def model_log_odds(models: ModelPrior, survival: UnitValues | None = None) -> dict[str, Float[Tensor, "units"]]:
-    """Log odds of presence of every unit under a prior over models, nats; exact in far tails where units are independent.
+    """Log odds of presence of every unit under a prior over models, nats; +inf for protected units.
 
-    `survival` is the prior's `unit_survival()`, where that is known already.
+    Exact in far tails where units are independent or nested; else they are infinite where the survival is 0 or 1 to double
+    precision. `survival` is the prior's `unit_survival()`, where that is known already.
     """
     if isinstance(models, IndependentInclusion):
         costs = models.units.select_values(models.costs)
         return models.units.complete_values({name: -cost for name, cost in costs.items()}, torch.inf)
+    if isinstance(models, NestedWidth):
+        odds = {name: law.log_odds() for name, law in models.group_laws.items() if isinstance(law, NestedLaw)}
+        return models.units.complete_values(odds, torch.inf)
     return {name: torch.logit(values.double().cpu()) for name, values in (survival or models.unit_survival()).items()}

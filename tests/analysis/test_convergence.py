@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from bayes_guided.analysis.convergence import bulk_ess, mean_error, mean_ess, rhat
+from bayes_guided.analysis.convergence import bulk_ess, mean_error, mean_ess, rhat, series_ess
 
 CHAINS, DRAWS = 4, 500
 
@@ -55,6 +55,14 @@ def test_effective_sample_size_of_an_autoregression(rho):
     expected = 16000 * (1 - rho) / (1 + rho)
     assert float(mean_ess(series)) == pytest.approx(expected, rel=0.2)
     assert float(bulk_ess(series)) == pytest.approx(expected, rel=0.2)
+
+
+def test_one_series_is_worth_at_most_its_draws():
+    series = autoregression([0.9, -0.5], chains=1, draws=8000, seed=2)[0]
+    assert series_ess(series[:, 0]) == pytest.approx(8000 / 19, rel=0.35)
+    assert series_ess(series[:, 1]) == 8000.0
+    assert series_ess(series[:10, 0]) == 10.0
+    assert series_ess(torch.cat([torch.zeros(500), torch.ones(500)])) < 4
 
 
 def test_the_standard_error_is_that_of_repetitions():

@@ -55,6 +55,33 @@ def test_standard_error_and_bias_of_the_total_correlation():
     assert abs(nats.mean() - exact) < 4 * np.std(nats) / math.sqrt(200) + 2e-3
 
 
+def sticky(models, draws, seed, stay):
+    """A chain that stays with this probability, and else draws anew: its law is the models'."""
+    rng = np.random.default_rng(seed)
+    fresh = rng.choice(len(models.masks), size=draws, p=np.exp(models.log_probs))
+    moves = np.maximum.accumulate(np.where(rng.random(draws) > stay, np.arange(draws), 0))
+    return torch.tensor(models.masks[fresh[moves]])
+
+
+def test_the_standard_error_knows_a_chain_that_stays():
+    models = coupled(units=3, scale=2.0)
+    estimates = [total_correlation(sticky(models, 2_000, seed, 0.9)) for seed in range(100)]
+    claimed = np.mean([estimate.standard_error for estimate in estimates])
+    assert np.std([estimate.nats for estimate in estimates]) == pytest.approx(claimed, rel=0.35)  # 19 times too many draws
+    assert min(estimate.coverage for estimate in estimates) > 0.95
+
+
+def test_a_chain_that_stays_has_not_seen_more():
+    rng = np.random.default_rng(4)
+    places = np.repeat(rng.permutation(4096)[:50], 20)
+    masks = torch.tensor((places[:, None] >> np.arange(12)) % 2 == 1)
+    assert total_correlation(masks).coverage == 0.0
+    one = torch.ones(1000, 3, dtype=torch.bool)
+    assert total_correlation(one).coverage == 1.0
+    one[-1, 0] = False
+    assert total_correlation(one).coverage == pytest.approx(0.999)
+
+
 def test_independent_units_have_none():
     masks = torch.rand(50_000, 5, generator=torch.Generator().manual_seed(2)) < torch.tensor([0.1, 0.5, 0.9, 0.3, 1.0])
     estimate = total_correlation(masks)

@@ -143,6 +143,10 @@ def test_priors_with_dependent_units_have_a_divergence_and_no_bound():
         assert_allclose(found.dataset["model_log_prior"], log_prior[0], rtol=1e-9)
     impossible = table_fit(slab_prior(nested), [[0, 0, 0, 1, 1, 0], [1, 1, 0, 0, 1, 0]], [0.5, 0.5])
     assert np.isposinf(bg.compare(impossible.prior, impossible).dataset["divergence_all"])
+    unseen = table_fit(slab_prior(nested), *product_table([0.5] * 6))
+    found = bg.compare(unseen.prior, unseen, draws=20).dataset
+    assert np.isnan(found["total_correlation_all"])
+    assert np.isposinf(found["divergence_all"])
 
 
 def test_fits_that_know_marginals_only_say_so(product):

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from bayes_guided import Architecture, GuidedPrior, IndependentInclusion, SpikeAndSlabPrior, guidance, priors
+from bayes_guided import Architecture, GuidedPrior, IndependentInclusion, NestedWidth, SpikeAndSlabPrior, guidance, priors
 from bayes_guided.exceptions import ReadingError
 from bayes_guided.priors.log_odds import prior_log_odds
 from tests.scenarios import SCENARIOS
@@ -37,6 +37,19 @@ def test_spike_and_slab_units_have_their_inclusion_odds(architecture):
     prior = SpikeAndSlabPrior(architecture, IndependentInclusion(architecture, costs), priors.Normal(strength=1.0))
     for values in prior_log_odds(prior, "inclusion").values():
         torch.testing.assert_close(values, torch.full_like(values, -1.5), rtol=1e-12, atol=1e-12)
+
+
+def test_nested_units_keep_odds_that_a_probability_would_lose(architecture):
+    group = architecture.groups[0]
+    law = [math.exp(-100.0), 0.0, *[1.0] * (group.size - 1)]
+    width = torch.tensor(law, dtype=torch.float64) / sum(law)
+    widths = {g.name: width if g is group else torch.ones(g.size + 1).double() / (g.size + 1) for g in architecture.groups}
+    prior = SpikeAndSlabPrior(architecture, NestedWidth.from_law(architecture, widths), priors.Normal(strength=1.0))
+    odds = prior_log_odds(prior, "inclusion")[group.name]
+    expected = [100.0 + math.log(group.size - 1)] * 2
+    torch.testing.assert_close(odds[:2], torch.tensor(expected, dtype=torch.float64), rtol=1e-12, atol=0)
+    survival = prior.unit_survival()[group.name]
+    torch.testing.assert_close(odds[2:].sigmoid(), survival[2:], rtol=1e-12, atol=0)
 
 
 def test_protected_units_are_certain(architecture):

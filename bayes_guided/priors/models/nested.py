@@ -44,6 +44,10 @@ class NestedLaw(GroupLaw):
         """S(u) = P(K >= u), exact in the tail."""
         return log_survival(self.log_law).exp().clamp(max=1.0)
 
+    def log_odds(self) -> Float[Tensor, "units"]:
+        """log P(K >= u) - log P(K < u), nats, exact in both tails; infinite where a width is impossible."""
+        return log_survival(self.log_law) - torch.logcumsumexp(self.log_law, dim=0)[:-1]
+
     def log_width_law(self) -> Float[Tensor, "widths"]:
         """The law itself."""
         return self.log_law
