@@ -67,7 +67,7 @@ def test_inclusion_is_right_in_the_far_tails():
 def test_threshold_counts_draws_and_its_odds_are_finite():
     fit = continuous(samples(rows={GROUP: normal_rows(1)}))
     found = fit.unit_survival("threshold", tau=1.0)[GROUP]
-    assert bool(((found - 2 * stats.norm.sf(1.0)).abs() < 4 * 0.5 / (CHAINS * DRAWS) ** 0.5).all())
+    assert bool(((found - float(2 * stats.norm.sf(1.0))).abs() < 4 * 0.5 / (CHAINS * DRAWS) ** 0.5).all())
     n = CHAINS * DRAWS
     beyond = fit.unit_log_odds("threshold", tau=50.0)[GROUP]
     torch.testing.assert_close(beyond, torch.full((U,), math.log(0.5 / (n + 0.5)), dtype=torch.float64))
