@@ -112,4 +112,4 @@ def test_refusals_are_one_line_and_leave_nothing(folder: Path) -> None:
 def test_a_second_look_shows_the_same(folder: Path) -> None:
     config = write(folder, **KINDS["tilted"])
     assert invoke("prior", config).stdout == invoke("prior", config).stdout
-    assert "differs in models" in refusal("prior", config, "--set", "models.strength=2")
+    assert "models.strength is 1.0 there, 2.0 here" in refusal("prior", config, "--set", "models.strength=2")

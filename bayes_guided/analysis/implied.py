@@ -98,8 +98,8 @@ class Threshold(Reading):
 
 
 @dataclass(frozen=True)
-class Shrinkage(Reading):
-    """P(kappa < 1/2), kappa = 1 / (1 + h s), at a curvature h of the summed negative log likelihood per weight (P16).
+class _AtCurvature(Reading):
+    """A reading at a curvature h of the summed negative log likelihood per weight.
 
     Raises:
         ReadingError: if the curvature is not positive and finite.
@@ -109,6 +109,15 @@ class Shrinkage(Reading):
 
     def __post_init__(self) -> None:
         _require_positive("curvature", self.curvature)
+
+
+@dataclass(frozen=True)
+class Shrinkage(_AtCurvature):
+    """P(kappa < 1/2), kappa = 1 / (1 + h s), at a curvature h of the summed negative log likelihood per weight (P16).
+
+    Raises:
+        ReadingError: if the curvature is not positive and finite.
+    """
 
     def log_odds(self, density: RowDistribution) -> Float[Tensor, "units"]:
         """The tail of the mixing law at s = 1 / h."""
@@ -134,7 +143,7 @@ class Shrinkage(Reading):
 
 
 @dataclass(frozen=True)
-class Evidence(Reading):
+class Evidence(_AtCurvature):
     """Prior odds alpha Z(r), alpha = (h / 2 pi)^(D / 2), at a curvature h of the summed NLL per weight (P11).
 
     Under these odds, differences of the MAP objective between a unit's presence and absence are posterior log odds in
@@ -143,11 +152,6 @@ class Evidence(Reading):
     Raises:
         ReadingError: if the curvature is not positive and finite.
     """
-
-    curvature: float
-
-    def __post_init__(self) -> None:
-        _require_positive("curvature", self.curvature)
 
     def log_odds(self, density: RowDistribution) -> Float[Tensor, "units"]:
         """log Z(r) + (D / 2) log(h / 2 pi)."""

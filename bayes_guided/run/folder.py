@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bayes_guided.config import RunConfig, load_config, to_yaml
-from bayes_guided.exceptions import BayesGuidedError, ConfigError, RunFolderError
+from bayes_guided.exceptions import BayesGuidedError, RunFolderError
 from bayes_guided.files import write_atomically
+
+from .ownership import CONFIG, is_free
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class RunFolder:
     @property
     def config(self) -> Path:
         """The settings, completed."""
-        return self.path / "config.yaml"
+        return self.path / CONFIG
 
     @property
     def metrics(self) -> Path:
@@ -94,29 +95,9 @@ def check_owner(folder: RunFolder, config: RunConfig) -> bool:
     Raises:
         RunFolderError: if it holds another run or other files, or cannot be read.
     """
-    try:
-        if not folder.path.exists():
-            return True
-        # Names with a leading dot are what a killed atomic write leaves behind.
-        occupied = any(not entry.name.startswith(".") for entry in folder.path.iterdir())
-    except OSError as error:
-        raise RunFolderError(f"'{folder.path}' cannot be used as a run folder: {error.strerror}; give another.") from error
-    if not occupied:
-        return True
-    if not folder.config.exists():
-        raise RunFolderError(f"'{folder.path}' holds other files and no run; give an empty or new folder with --out.")
-    try:
-        held = load_config(folder.config)
-    except ConfigError as error:
-        raise RunFolderError(
-            f"'{folder.path}' holds a run whose config.yaml is damaged ({error}); give another folder."
-        ) from error
-    differing = _differences(held.model_dump(mode="json"), config.model_dump(mode="json"))
-    if differing:
-        raise RunFolderError(
-            f"'{folder.path}' holds another run ({'; '.join(differing)}); give another folder with --out, or delete that one."
-        )
-    return False
+    return is_free(
+        folder.path, config.model_dump(mode="json"), lambda path: load_config(path).model_dump(mode="json"), kind="run"
+    )
 
 
 def drop_checkpoint(folder: RunFolder) -> None:
@@ -136,12 +117,3 @@ def drop_checkpoint(folder: RunFolder) -> None:
 def _missing_folders(path: Path) -> list[Path]:
     """The folders that are yet to be made for this one, innermost first."""
     return [place for place in (path, *path.parents) if not place.exists()]
-
-
-def _differences(there: Any, here: Any, path: str = "") -> list[str]:
-    if isinstance(there, dict) and isinstance(here, dict):
-        keys = list(dict.fromkeys([*there, *here]))
-        return [
-            line for key in keys for line in _differences(there.get(key), here.get(key), f"{path}.{key}" if path else str(key))
-        ]
-    return [] if there == here else [f"{path} is {there!r} there, {here!r} here"]

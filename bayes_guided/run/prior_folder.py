@@ -7,10 +7,10 @@ import yaml
 
 from bayes_guided.config import PriorConfig, to_yaml
 from bayes_guided.config.yaml_files import read_yaml
-from bayes_guided.exceptions import ConfigError, RunFolderError
+from bayes_guided.exceptions import ConfigError
 from bayes_guided.files import write_atomically
 
-CONFIG = "config.yaml"
+from .ownership import CONFIG, is_free
 
 
 def require_free(folder: Path, config: PriorConfig) -> None:
@@ -19,22 +19,7 @@ def require_free(folder: Path, config: PriorConfig) -> None:
     Raises:
         RunFolderError: if so, or if it cannot be read.
     """
-    try:
-        # Names with a leading dot are what a killed atomic write leaves behind.
-        occupied = folder.exists() and any(not entry.name.startswith(".") for entry in folder.iterdir())
-    except OSError as error:
-        raise RunFolderError(f"'{folder}' cannot be used as a folder: {error.strerror}; give another with --out.") from error
-    if not occupied:
-        return
-    if not (folder / CONFIG).exists():
-        raise RunFolderError(f"'{folder}' holds other files and no prior; give an empty or new folder with --out.")
-    held, wanted = _settings(folder / CONFIG), yaml.safe_load(to_yaml(config))
-    differing = [key for key in {**held, **wanted} if held.get(key) != wanted.get(key)]
-    if differing:
-        raise RunFolderError(
-            f"'{folder}' holds another prior or a run (it differs in {', '.join(differing)}); give another folder with --out, "
-            "or delete that one."
-        )
+    is_free(folder, yaml.safe_load(to_yaml(config)), _settings, kind="prior")
 
 
 def claim(folder: Path, config: PriorConfig) -> None:
@@ -47,10 +32,8 @@ def claim(folder: Path, config: PriorConfig) -> None:
 
 
 def _settings(path: Path) -> dict[Any, Any]:
-    try:
-        held = read_yaml(path)
-    except ConfigError as error:
-        raise RunFolderError(f"'{path}' is damaged ({error}); give another folder with --out.") from error
+    """As they stand there: a run's are told from a prior's by what they hold."""
+    held = read_yaml(path)
     if not isinstance(held, dict):
-        raise RunFolderError(f"'{path}' is damaged: it is no mapping; give another folder with --out.")
+        raise ConfigError("it is no mapping")
     return held

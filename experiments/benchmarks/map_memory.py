@@ -107,7 +107,7 @@ class Memory:
     ratio: float
 
 
-def measure(case: str, repeats: int, candidates: Mapping[str, Candidate] = CANDIDATES) -> dict[str, Memory]:
+def measure(case: str, repeats: int, candidates: Mapping[str, Candidate]) -> dict[str, Memory]:
     """Peak memory of each candidate; "plain Adam" is the first."""
     peaks: dict[str, list[float]] = {name: [] for name in candidates}
     for _ in range(repeats):
@@ -150,15 +150,15 @@ def _peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
-def main() -> None:
-    """Measures all cases and prints a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def report(description: str | None, candidates: Mapping[str, Candidate]) -> None:
+    """The command of a benchmark of memory: measures all cases, prints a table and writes it where it is told to."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     results = {}
     for case in CASES:
-        results[case] = measure(case, arguments.repeats)
+        results[case] = measure(case, arguments.repeats, candidates)
         print(f"\n{case}, {arguments.repeats} repeats: peak above imports and data")
         for name, row in results[case].items():
             spread = f"{row.low_mib:.1f} to {row.high_mib:.1f}"
@@ -169,4 +169,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    report(__doc__, CANDIDATES)

@@ -7,20 +7,17 @@ meets all of them; medians over the blocks. torch-pruning's GroupNormPruner is p
 backward and Adam's step).
 """
 
-import argparse
 import json
 import resource
-import statistics
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 import torch.nn.functional as functional
 import torch_pruning
 from torch import nn
-from torch.utils import benchmark
 
 import bayes_guided as bg
+from experiments.benchmarks.turns import Rows, arguments_of, in_turns, print_rows
 
 CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "lenet300, batch 128": (lambda: bg.nets.lenet300(), (128, 784)),
@@ -76,46 +73,21 @@ def _step(net: nn.Module, shape: tuple[int, ...], optimise: Callable[[], object]
 CANDIDATES = {"plain Adam": plain_adam, "guided (ProximalAdam)": guided, "torch-pruning GroupNormPruner": group_norm_pruner}
 
 
-def measure(case: str, blocks: int, seconds: float) -> dict[str, dict[str, float]]:
-    """Median milliseconds per step of each candidate and its ratio to plain Adam, block by block in turn."""
+def measure(case: str, blocks: int, seconds: float) -> Rows:
+    """Each candidate's step, in turn with plain Adam's."""
     build, shape = CASES[case]
     torch.manual_seed(0)
-    timers = {}
-    for name, candidate in CANDIDATES.items():
-        timers[name] = benchmark.Timer(
-            "step()", globals={"step": candidate(build(), shape)}, num_threads=torch.get_num_threads()
-        )
-    times: dict[str, list[float]] = {name: [] for name in timers}
-    for _ in range(blocks):
-        for name, timer in timers.items():
-            times[name].append(timer.blocked_autorange(min_run_time=seconds).median)
-    baseline = times["plain Adam"]
-    return {
-        name: {
-            "median_ms": 1000 * statistics.median(values),
-            "ratio": statistics.median(value / base for value, base in zip(values, baseline, strict=True)),
-            "ratio_low": min(value / base for value, base in zip(values, baseline, strict=True)),
-            "ratio_high": max(value / base for value, base in zip(values, baseline, strict=True)),
-        }
-        for name, values in times.items()
-    }
+    steps = {name: candidate(build(), shape) for name, candidate in CANDIDATES.items()}
+    return in_turns(steps, blocks, seconds, "plain Adam")
 
 
 def main() -> None:
     """Measures all cases and prints a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--blocks", type=int, default=9)
-    parser.add_argument("--seconds", type=float, default=0.5, help="of each block")
-    parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
+    arguments = arguments_of(__doc__)
     results = {case: measure(case, arguments.blocks, arguments.seconds) for case in CASES}
     for case, rows in results.items():
         print(f"\n{case}, {arguments.threads} thread(s), {arguments.blocks} blocks")
-        for name, row in rows.items():
-            spread = f"{row['ratio_low']:.2f} to {row['ratio_high']:.2f}"
-            print(f"  {name:32s} {row['median_ms']:9.3f} ms   ratio {row['ratio']:.3f}  ({spread})")
+        print_rows(rows)
     print(f"\npeak memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
     if arguments.out:
         arguments.out.write_text(json.dumps({"threads": arguments.threads, "cases": results}, indent=1) + "\n")

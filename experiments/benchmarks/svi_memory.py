@@ -7,11 +7,6 @@ data taken off, medians over the repeats. `bg.fit_svi` keeps two numbers per wei
 beside the user's network.
 """
 
-import argparse
-import json
-from dataclasses import asdict
-from pathlib import Path
-
 from torch import Tensor
 
 import bayes_guided as bg
@@ -26,24 +21,5 @@ def fit_svi(case: Case, data: tuple[Tensor, Tensor]) -> None:
     bg.fit_svi(net, _prior(net, case), data, epochs=EPOCHS, batch_size=case.batch[0], elbo_draws=2, seed=0)
 
 
-def main() -> None:
-    """Measures the cases and prints a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
-    candidates = {"plain Adam": map_memory.plain_adam, "mean-field SVI (bg.fit_svi)": fit_svi}
-    results = {}
-    for case in map_memory.CASES:
-        results[case] = map_memory.measure(case, arguments.repeats, candidates)
-        print(f"\n{case}, {arguments.repeats} repeats: peak above imports and data")
-        for name, row in results[case].items():
-            spread = f"{row.low_mib:.1f} to {row.high_mib:.1f}"
-            print(f"  {name:32s} {row.peak_mib:9.1f} MiB   ratio {row.ratio:.3f}  ({spread} MiB)", flush=True)
-    if arguments.out:
-        cases = {case: {name: asdict(row) for name, row in rows.items()} for case, rows in results.items()}
-        arguments.out.write_text(json.dumps({"repeats": arguments.repeats, "cases": cases}, indent=1) + "\n")
-
-
 if __name__ == "__main__":
-    main()
+    map_memory.report(__doc__, {"plain Adam": map_memory.plain_adam, "mean-field SVI (bg.fit_svi)": fit_svi})

@@ -8,11 +8,8 @@ rows of the same prior is trained by the same fused Adam. The candidates take tu
 change of the machine's speed meets all of them; medians over the blocks.
 """
 
-import argparse
 import json
-import statistics
 from collections.abc import Callable
-from pathlib import Path
 
 import pyro
 import torch
@@ -20,13 +17,13 @@ import torch.nn.functional as functional
 from pyro.infer import Trace_ELBO
 from pyro.infer.autoguide import AutoNormal, init_to_value
 from torch import nn
-from torch.utils import benchmark
 
 import bayes_guided as bg
 from bayes_guided.guides import FreeRest, MeanField, RowScale, Weights
 from bayes_guided.infer.svi.expected_penalty import ExpectedPenalty
 from bayes_guided.infer.svi.objective import Divergence, SVIObjective
 from bayes_guided.infer.training.batches import as_batches
+from experiments.benchmarks.turns import Rows, arguments_of, in_turns, print_rows
 
 BATCH, CASES = 128, 60_000
 Step = Callable[[], None]
@@ -111,44 +108,19 @@ def _prior(net: nn.Module) -> bg.GuidedPrior:
     return bg.GuidedPrior(architecture, weights=bg.priors.GroupLaplace(strength=1.0), guidance=bg.guidance.linear())
 
 
-def measure(blocks: int, seconds: float) -> dict[str, dict[str, float]]:
-    """Median milliseconds per step of each candidate and its ratio to plain fused Adam, block by block in turn."""
+def measure(blocks: int, seconds: float) -> Rows:
+    """Each candidate's step, in turn with plain fused Adam's."""
     torch.manual_seed(0)
-    timers = {
-        name: benchmark.Timer("step()", globals={"step": build(bg.nets.lenet300())}, num_threads=torch.get_num_threads())
-        for name, build in CANDIDATES.items()
-    }
-    times: dict[str, list[float]] = {name: [] for name in timers}
-    for _ in range(blocks):
-        for name, timer in timers.items():
-            times[name].append(timer.blocked_autorange(min_run_time=seconds).median)
-    baseline = times["plain Adam (fused)"]
-    found = {}
-    for name, values in times.items():
-        ratios = [value / base for value, base in zip(values, baseline, strict=True)]
-        found[name] = {
-            "median_ms": 1000 * statistics.median(values),
-            "ratio": statistics.median(ratios),
-            "ratio_low": min(ratios),
-            "ratio_high": max(ratios),
-        }
-    return found
+    steps = {name: build(bg.nets.lenet300()) for name, build in CANDIDATES.items()}
+    return in_turns(steps, blocks, seconds, "plain Adam (fused)")
 
 
 def main() -> None:
     """Measures all candidates and prints a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--blocks", type=int, default=9)
-    parser.add_argument("--seconds", type=float, default=0.5, help="of each block")
-    parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
+    arguments = arguments_of(__doc__)
     rows = measure(arguments.blocks, arguments.seconds)
     print(f"lenet300, batch {BATCH}, {arguments.threads} thread(s), {arguments.blocks} blocks")
-    for name, row in rows.items():
-        spread = f"{row['ratio_low']:.2f} to {row['ratio_high']:.2f}"
-        print(f"  {name:32s} {row['median_ms']:9.3f} ms   ratio {row['ratio']:.3f}  ({spread})")
+    print_rows(rows)
     if arguments.out:
         arguments.out.write_text(json.dumps({"threads": arguments.threads, "steps": rows}, indent=1) + "\n")
 

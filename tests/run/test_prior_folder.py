@@ -31,9 +31,9 @@ def test_other_content_is_refused(tmp_path: Path, make_config: MakeConfig) -> No
     assert "other files and no prior" in refusal(tmp_path)
     run: RunConfig = make_config()
     (tmp_path / "config.yaml").write_text(to_yaml(run))
-    assert "differs in name, " in refusal(tmp_path)
+    assert "holds another run or prior (name is " in refusal(tmp_path)
     claim(tmp_path, CONFIG.model_copy(update={"seed": 3}))
-    assert "differs in seed)" in refusal(tmp_path)
+    assert "holds another run or prior (seed is 3 there, 0 here)" in refusal(tmp_path)
     for damage in ("a: [", "text"):
         (tmp_path / "config.yaml").write_text(damage)
         assert "damaged" in refusal(tmp_path)

@@ -16,7 +16,7 @@ from bayes_guided.exceptions import ExactLimitError, SurvivalError
 from bayes_guided.guidance import Guidance, constant
 from bayes_guided.priors.estimate import Estimate
 from bayes_guided.priors.models.factorised import FactorisedPrior
-from bayes_guided.priors.models.forms import Form, SampleSites, unit_site
+from bayes_guided.priors.models.forms import Form, SampleSites, forms_of_units, unit_site
 from bayes_guided.priors.models.group_law import GroupLaw, law_entropy, nested_masks
 from bayes_guided.priors.models.mean_width import increments_of_mean_width
 from bayes_guided.priors.models.stick_breaking import log_count_law, log_mask_probability
@@ -243,12 +243,7 @@ class CumulativeShrinkage(FactorisedPrior):
     def _forms(self) -> dict[Form, SampleSites]:
         if any(self.minimum_widths.values()):
             return {"joint": self._joint_form}
-        return {
-            "joint": self._joint_form,
-            "enumerated": lambda temperature: self._sites("enumerated", temperature),
-            "relaxed": lambda temperature: self._sites("relaxed", temperature),
-            "straight_through": lambda temperature: self._sites("straight_through", temperature),
-        }
+        return forms_of_units(self._joint_form, self._sites)
 
     def _sites(self, form: Form, temperature: float) -> dict[str, Tensor]:
         result = {}

@@ -58,6 +58,16 @@ class MaskDistribution(TorchDistribution):
         return self._log_prob_masks(parts).reshape(value.shape[:-1]).to(value)
 
 
+def forms_of_units(joint: SampleSites, sites: Callable[[Form, float], dict[str, Tensor]]) -> dict[Form, SampleSites]:
+    """All forms of a prior with one site per unit, `sites` at a form and a temperature, besides the joint one."""
+    return {
+        "joint": joint,
+        "enumerated": lambda temperature: sites("enumerated", temperature),
+        "relaxed": lambda temperature: sites("relaxed", temperature),
+        "straight_through": lambda temperature: sites("straight_through", temperature),
+    }
+
+
 def unit_site(
     name: str, logits: Float[Tensor, "*batch units"], form: Form, temperature: float
 ) -> Float[Tensor, "*expanded units"]:

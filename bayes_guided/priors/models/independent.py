@@ -13,14 +13,14 @@ from bayes_guided.architecture import Architecture
 from bayes_guided.guidance import Guidance, constant
 from bayes_guided.priors.models.attainable import survivals_of_width_law
 from bayes_guided.priors.models.factorised import FactorisedPrior
-from bayes_guided.priors.models.forms import Form, SampleSites, unit_site
+from bayes_guided.priors.models.forms import Form, SampleSites, forms_of_units, unit_site
 from bayes_guided.priors.models.group_law import GroupLaw
 from bayes_guided.priors.models.guided_units import GuidedUnits
 from bayes_guided.priors.models.mean_width import costs_of_mean_width
 from bayes_guided.priors.models.tilted import TiltedWidth
 from bayes_guided.priors.models.top_models import smallest_subset_sums
 from bayes_guided.priors.models.unit_tree import log_poisson_binomial
-from bayes_guided.priors.models.width_laws import WidthLaw, log_laws, normalised
+from bayes_guided.priors.models.width_laws import WidthLaw, conditioned_laws, log_laws
 from bayes_guided.priors.unit_values import per_unit, probabilities_per_unit, scaled_guidance
 
 
@@ -151,20 +151,11 @@ class IndependentInclusion(FactorisedPrior):
         return torch.from_numpy(log_poisson_binomial(logits.numpy()))
 
     def _condition(self, minimums: dict[str, int]) -> TiltedWidth:
-        laws = {}
-        for name, minimum in minimums.items():
-            law = self.log_width_pmf(name).cpu()
-            least = minimum + self.units.num_protected(name)
-            laws[name] = normalised(law, len(law) - 1, least, f"group '{name}'")
+        laws = conditioned_laws(self.units, {name: self.log_width_pmf(name).cpu() for name in minimums}, minimums)
         return TiltedWidth(self.architecture, laws, self.costs, protected=self.protected, device=self.device)
 
     def _forms(self) -> dict[Form, SampleSites]:
-        return {
-            "joint": self._joint_form,
-            "enumerated": lambda temperature: self._sites("enumerated", temperature),
-            "relaxed": lambda temperature: self._sites("relaxed", temperature),
-            "straight_through": lambda temperature: self._sites("straight_through", temperature),
-        }
+        return forms_of_units(self._joint_form, self._sites)
 
     def _sites(self, form: Form, temperature: float) -> dict[str, Tensor]:
         result = {}

@@ -16,7 +16,7 @@ from bayes_guided.priors.models.forms import Form, SampleSites, unit_site
 from bayes_guided.priors.models.group_law import GroupLaw, law_entropy, nested_masks, sample_counts
 from bayes_guided.priors.models.guided_units import GuidedUnits
 from bayes_guided.priors.models.mean_width import increments_of_mean_width
-from bayes_guided.priors.models.width_laws import WidthLaw, checked_log_laws, log_laws, normalised
+from bayes_guided.priors.models.width_laws import WidthLaw, checked_log_laws, conditioned_laws, log_laws
 from bayes_guided.priors.unit_values import increments_of_survival, probabilities_per_unit, scaled_guidance
 
 
@@ -163,11 +163,7 @@ class NestedWidth(FactorisedPrior):
         return self.log_width_laws[group][self.units.num_protected(group) :]
 
     def _condition(self, minimums: dict[str, int]) -> "NestedWidth":
-        laws = {}
-        for name, law in self.log_width_laws.items():
-            minimum = minimums[name] + self.units.num_protected(name)
-            laws[name] = normalised(law, len(law) - 1, minimum, f"group '{name}'")
-        return replace(self, log_width_laws=laws)
+        return replace(self, log_width_laws=conditioned_laws(self.units, self.log_width_laws, minimums))
 
     def _forms(self) -> dict[Form, SampleSites]:
         return {

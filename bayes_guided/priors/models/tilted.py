@@ -15,7 +15,7 @@ from bayes_guided.priors.models.group_law import GroupLaw
 from bayes_guided.priors.models.guided_units import GuidedUnits
 from bayes_guided.priors.models.shared_budget import SharedBudget
 from bayes_guided.priors.models.tilted_units import TiltedUnits
-from bayes_guided.priors.models.width_laws import WidthLaw, checked_log_laws, log_laws, normalised
+from bayes_guided.priors.models.width_laws import WidthLaw, checked_log_laws, conditioned_laws, log_laws
 from bayes_guided.priors.unit_values import per_unit, scaled_guidance
 
 
@@ -111,11 +111,7 @@ class TiltedWidth(FactorisedPrior):
         return TiltedLaw(TiltedUnits(log_odds, (len(log_odds),), (0,), law))
 
     def _condition(self, minimums: dict[str, int]) -> "TiltedWidth":
-        laws = {}
-        for name, law in self.log_width_laws.items():
-            minimum = minimums[name] + self.units.num_protected(name)
-            laws[name] = normalised(law, len(law) - 1, minimum, f"group '{name}'")
-        return replace(self, log_width_laws=laws)
+        return replace(self, log_width_laws=conditioned_laws(self.units, self.log_width_laws, minimums))
 
     def _forms(self) -> dict[Form, SampleSites]:
         return {"joint": self._joint_form}

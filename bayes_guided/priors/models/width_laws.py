@@ -104,6 +104,20 @@ def checked_log_laws(units: GuidedUnits, weights: Mapping[str, Float[Tensor, "_"
     return result
 
 
+def conditioned_laws(
+    units: GuidedUnits, laws: Mapping[str, Float[Tensor, "_"]], minimums: Mapping[str, int]
+) -> dict[str, Float[Tensor, "_"]]:
+    """Log laws of every group's width, 0..U, given that at least so many of its guided units are present.
+
+    Raises:
+        WidthLawError: if no width is left.
+    """
+    return {
+        name: normalised(law, len(law) - 1, minimums[name] + units.num_protected(name), f"group '{name}'")
+        for name, law in laws.items()
+    }
+
+
 def log_law(law: WidthLaw, size: int, minimum: int, where: str) -> Float[Tensor, "widths"]:
     """The normalised log law of widths 0..size, cut to at least `minimum` units; `where` names the group in errors.
 
