@@ -3,7 +3,7 @@
 The GGN's block of a layer with weights (outputs, inputs) is approximated by B (x) A: A the mean of a a' over the layer's
 inputs a, to which a 1 is appended if it has a bias, and B the sum of g g' over the gradients g in its outputs of the columns
 of a square root of each case's output Hessian. In a convolution every place of the output is such a pair, with its patch for
-a, as if places were independent cases (Grosse and Martens 2016). Exact for one case in a layer without shared weights, and
+a, as if places were independent cases [GrosseMartens2016]. Exact for one case in a layer without shared weights, and
 where the g do not vary with the case, as in a linear model with normal noise; else it takes a and g for independent.
 
 Correlations between layers are left out. Parameters of norm layers have no Kronecker factors.

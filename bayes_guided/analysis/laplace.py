@@ -5,7 +5,7 @@ At a MAP w of a model with k weights and the precision P = minus the Hessian of 
     log p(D | m) = log p(D | w)  +  [ log p(w | m) + (k / 2) log 2 pi - 1/2 log |P| ]
                    fit               log Occam factor
 
-(MacKay 1992). It is exact for linear models with Gaussian noise and prior; against the exact evidence of 32 small logistic
+[MacKay1992]. It is exact for linear models with Gaussian noise and prior; against the exact evidence of 32 small logistic
 models it erred by up to 0.19 nats (P19). A weight whose prior has a kink at 0 and whose MAP sits there has no Laplace
 evidence: remove it from the model and fit again. It is the evidence of one mode: a network has many equal ones, by
 permutation and sign, which multiply the evidence of models of different widths by different factors.

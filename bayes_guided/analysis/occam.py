@@ -1,4 +1,4 @@
-"""Models ordered by size: what each gains in fit, and what it pays in Occam factor and prior (MacKay 1992)."""
+"""Models ordered by size: what each gains in fit, and what it pays in Occam factor and prior [MacKay1992]."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -86,9 +86,7 @@ class _Drive:
 
     def _num_workers(self) -> int:
         if self._client.status != "running":
-            raise SchedulerError(
-                "the connection to the scheduler is lost; what is done is kept: start the sweep again to go on."
-            )
+            raise SchedulerError(_LOST)
         return num_workers(self._client)
 
     def _fill(self, places: int) -> None:

@@ -1,7 +1,7 @@
 """Masks in descending order of weight when the weight of a mask depends on its units and on its number of units.
 
 Masks of one size that meet the groups' minimums are the bases of a matroid, so the best is greedy and the next best differs
-by one swap. Solutions are partitioned by units forced in and out (Gabow 1977): each further mask costs two searches for the
+by one swap. Solutions are partitioned by units forced in and out [Gabow1977]: each further mask costs two searches for the
 best swap. Within a group, masks differ from a prefix of the units in descending order by a few swaps only, so a search looks
 at the border of the prefix, not at all units.
 """
