@@ -8,14 +8,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from bayes_guided.exceptions import ExactLimitError
-from bayes_guided.priors import GibbsComplexity
-from bayes_guided.priors.models.frequencies import estimate_from_draws
+from bayes_guided.priors.models.frequencies import simulated_laws
 from bayes_guided.priors.models.model_prior import ModelPrior
-from bayes_guided.priors.models.width_sampler import WidthEstimates
 from bayes_guided.types import UnitValues
-
-PRIOR_DRAWS = 4000
-"""Independent draws from which a prior's laws are estimated that have no exact method."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +39,7 @@ def prior_laws(models: ModelPrior, generator: torch.Generator) -> PriorLaws:
     try:
         return PriorLaws(_on_cpu(models.unit_survival()), laws_of_models(models))
     except ExactLimitError as refusal:
-        found, how = _estimates(models, generator)
+        found, how = simulated_laws(models, generator)
         survival = {name: estimate.value for name, estimate in found.unit_survival.items()}
         widths = {name: estimate.value for name, estimate in found.width_pmf.items()}
         return PriorLaws(survival, WidthLaws(widths, found.size_pmf.value, f"prior laws {how}: {refusal}"))
@@ -70,16 +65,6 @@ def laws_of_draws(masks: Mapping[str, Bool[Tensor, "draws _"]]) -> WidthLaws:
 
 def _frequencies(counts: Tensor, most: int) -> Float[Tensor, "_"]:
     return torch.bincount(counts, minlength=most + 1).double() / len(counts)
-
-
-def _estimates(models: ModelPrior, generator: torch.Generator) -> tuple[WidthEstimates, str]:
-    try:
-        return estimate_from_draws(models, PRIOR_DRAWS, generator), f"estimated from {PRIOR_DRAWS:,} draws"
-    except ExactLimitError:
-        if not isinstance(models, GibbsComplexity):
-            raise
-    found = models.estimate(generator=generator)
-    return found, f"estimated by Markov chains (R-hat {found.r_hat:.3f})"
 
 
 def _on_cpu(values: Mapping[str, Tensor]) -> dict[str, Tensor]:

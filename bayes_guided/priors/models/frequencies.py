@@ -1,15 +1,39 @@
-"""Laws of widths and sizes from independent draws, for priors that can be drawn from but not summed over."""
+"""Laws of widths and sizes by simulation, for priors that can be drawn from but not summed over."""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from bayes_guided.exceptions import ExactLimitError
 from bayes_guided.priors.estimate import Estimate
+from bayes_guided.priors.models.gibbs import GibbsComplexity
 from bayes_guided.priors.models.model_prior import ModelPrior
 from bayes_guided.priors.models.width_sampler import WidthEstimates
 
 CHUNK = 2**22
 """Units drawn at a time."""
+
+LAW_DRAWS = 4000
+"""Independent draws from which laws are estimated that have no exact method."""
+
+TRUSTED_R_HAT = 1.05
+"""Largest potential scale reduction under which the errors of Markov chains are to be trusted."""
+
+
+def simulated_laws(prior: ModelPrior, generator: torch.Generator | None) -> tuple[WidthEstimates, str]:
+    """Estimates, and how they were made in words. Independent draws come first: they need no judgement of convergence.
+
+    Raises:
+        ExactLimitError: if the prior can neither be drawn from at this size nor walked over by Markov chains.
+    """
+    try:
+        return estimate_from_draws(prior, LAW_DRAWS, generator), f"estimated from {LAW_DRAWS:,} draws"
+    except ExactLimitError:
+        if not isinstance(prior, GibbsComplexity):
+            raise
+    estimates = prior.estimate(generator=generator)
+    trust = "" if estimates.r_hat <= TRUSTED_R_HAT else ", too large to trust the errors"
+    return estimates, f"estimated by Markov chains (R-hat {estimates.r_hat:.3f}{trust})"
 
 
 def estimate_from_draws(prior: ModelPrior, draws: int, generator: torch.Generator | None = None) -> WidthEstimates:

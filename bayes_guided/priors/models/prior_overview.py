@@ -14,15 +14,11 @@ from bayes_guided.exceptions import ExactLimitError
 from bayes_guided.priors.estimate import Estimate
 from bayes_guided.priors.models.count_law import CountLaw
 from bayes_guided.priors.models.cumulative_shrinkage import CumulativeShrinkage
-from bayes_guided.priors.models.frequencies import estimate_from_draws
-from bayes_guided.priors.models.gibbs import GibbsComplexity
+from bayes_guided.priors.models.frequencies import simulated_laws
 from bayes_guided.priors.models.model_prior import ModelPrior
 from bayes_guided.priors.models.width_sampler import WidthEstimates
 
 T = TypeVar("T")
-
-LAW_DRAWS = 4000
-"""Independent draws from which laws are estimated that have no exact method."""
 
 ENTROPY_DRAWS = 400
 """Independent draws from which an entropy is estimated, fewer in wide groups: each takes time in units^2."""
@@ -32,9 +28,6 @@ FEWEST_DRAWS = 30
 
 MAX_ENTROPY_PAIRS = 4 * 10**8
 """Draws times pairs of units up to which an entropy is estimated, about ten seconds."""
-
-TRUSTED_R_HAT = 1.05
-"""Largest potential scale reduction under which the errors of Markov chains are to be trusted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,15 +101,7 @@ class _Simulation:
 
     @cached_property
     def _found(self) -> tuple[WidthEstimates, str]:
-        """Estimates, and how they were made. Independent draws come first: they need no judgement of convergence."""
-        try:
-            return estimate_from_draws(self.prior, LAW_DRAWS, self.generator), f"estimated from {LAW_DRAWS:,} draws"
-        except ExactLimitError:
-            if not isinstance(self.prior, GibbsComplexity):
-                raise
-        estimates = self.prior.estimate(generator=self.generator)
-        trust = "" if estimates.r_hat <= TRUSTED_R_HAT else ", too large to trust the errors"
-        return estimates, f"estimated by Markov chains (R-hat {estimates.r_hat:.3f}{trust})"
+        return simulated_laws(self.prior, self.generator)
 
     def survival(self, reason: str) -> Answer[dict[str, Tensor]]:
         """Estimated survivals, or why there are none."""

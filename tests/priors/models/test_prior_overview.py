@@ -10,7 +10,7 @@ from bayes_guided.exceptions import ExactLimitError
 from bayes_guided.priors import ModelPrior, geometric, overview, poisson
 from bayes_guided.priors.models import cumulative_shrinkage as shrinkage_module
 from bayes_guided.priors.models import gibbs as gibbs_module
-from bayes_guided.priors.models.prior_overview import LAW_DRAWS
+from bayes_guided.priors.models.frequencies import LAW_DRAWS
 from tests.scenarios import MLP, RESIDUAL
 
 NET = MLP.architecture(MLP.net())
