@@ -11,7 +11,7 @@ from bayes_guided.analysis.gaussian_posterior import DiagonalGaussian
 from bayes_guided.architecture import Architecture
 
 from .base import LOG_UNIT_ENTROPY, START_SD, Guide, Moments, Weights, check_start_sd
-from .log_scale import variance_and_log_sum
+from .log_scale import variances_and_log_sum
 
 
 class IndependentGuide(Guide):
@@ -35,12 +35,11 @@ class IndependentGuide(Guide):
 
     def moments(self) -> Moments:
         """Variances laid out per weight; a log standard deviation counts once for each of its weights in the entropy."""
-        scales = [variance_and_log_sum(log_sd) for log_sd in self._log_sds]
-        pairs = list(zip(self._means, scales, strict=True))
+        means = list(self._means)
+        scales, log_sum = variances_and_log_sum(list(self._log_sds), means)
         # Only where one scale serves several weights: this is the inner loop of every fit.
-        variances = [v if v.shape == mean.shape else v.expand_as(mean) for mean, (v, _) in pairs]
-        log_sums = [total if v.shape == mean.shape else mean.numel() / v.numel() * total for mean, (v, total) in pairs]
-        return Moments(self.means, self._weights(variances), torch.stack(log_sums).sum() + self.count * LOG_UNIT_ENTROPY)
+        variances = [v if v.shape == mean.shape else v.expand_as(mean) for mean, v in zip(means, scales, strict=True)]
+        return Moments(self._weights(means), self._weights(variances), log_sum + self.count * LOG_UNIT_ENTROPY)
 
     def rsample(self, n: int, generator: torch.Generator | None = None) -> Weights:
         """Means plus scaled noise."""

@@ -11,7 +11,7 @@ every position by itself: each output has the right law, but their correlation t
 import copy
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -22,20 +22,26 @@ from bayes_guided.architecture import Architecture
 from bayes_guided.architecture.inputs import call, like_parameters
 from bayes_guided.nn.modes import evaluating
 
-_VARIANCE = "_variance"
+
+class LayerMoments(NamedTuple):
+    """Means and variances of a layer's weights."""
+
+    weight: Tensor
+    bias: Tensor | None
+    weight_variance: Tensor
+    bias_variance: Tensor | None
 
 
 class LocalLinear(nn.Linear):
-    """A linear layer with variances of its parameters; without them it is the plain layer."""
+    """A linear layer that is lent moments of its weights for a draw of its outputs; without them it is the plain layer."""
 
-    weight_variance: Tensor | None
-    bias_variance: Tensor | None
+    moments: LayerMoments | None = None
 
     def forward(self, input: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """A draw of the layer's outputs."""
-        if self.weight_variance is None:
+        if self.moments is None:
             return nn.functional.linear(input, self.weight, self.bias)
-        return _DrawnLinear.apply(input, self.weight, self.bias, self.weight_variance, self.bias_variance)
+        return _DrawnLinear.apply(input, *self.moments)
 
 
 class _DrawnLinear(torch.autograd.Function):
@@ -47,21 +53,21 @@ class _DrawnLinear(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor | None, spread: Tensor, shift: Tensor | None) -> Tensor:
-        cases = inputs.reshape(-1, inputs.shape[-1])
+        cases = _flat(inputs)
         squares = cases.square()
-        sd = _sd(nn.functional.linear(squares, spread, shift))
+        sd = nn.functional.linear(squares, spread, shift).add_(_floor(spread)).sqrt_()
         noise = torch.randn_like(sd)
         ctx.save_for_backward(cases, squares, weight, spread, noise, sd)
         ctx.shape, ctx.has_bias = inputs.shape, bias is not None
-        drawn = torch.addcmul(nn.functional.linear(cases, weight, bias), sd, noise)
-        return drawn.reshape(*inputs.shape[:-1], -1)
+        drawn = nn.functional.linear(cases, weight, bias).addcmul_(sd, noise)
+        return drawn if inputs.dim() == 2 else drawn.reshape(*inputs.shape[:-1], -1)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         cases, squares, weight, spread, noise, sd = ctx.saved_tensors
-        mean = gradients[0].reshape(len(cases), -1)
-        variance = mean * noise / (2 * sd)
+        mean = _flat(gradients[0])
+        variance = (mean * noise).div_(sd).mul_(0.5)
         back = None
         if ctx.needs_input_grad[0]:
             back = torch.addcmul(mean @ weight, cases, variance @ spread, value=2).reshape(ctx.shape)
@@ -69,20 +75,25 @@ class _DrawnLinear(torch.autograd.Function):
         return back, mean.T @ cases, biases[0], variance.T @ squares, biases[1]
 
 
+def _flat(values: Tensor) -> Tensor:
+    """One row per case and position."""
+    return values if values.dim() == 2 else values.reshape(-1, values.shape[-1])
+
+
 class _LocalConv:
-    """A convolution with variances of its parameters; without them it is the plain layer."""
+    """A convolution that is lent moments of its weights for a draw of its outputs; without them it is the plain layer."""
 
     weight: Tensor
     bias: Tensor | None
-    weight_variance: Tensor | None
-    bias_variance: Tensor | None
+    moments: LayerMoments | None = None
 
     def forward(self, input: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """A draw of the layer's outputs."""
-        mean = self._conv_forward(input, self.weight, self.bias)
-        if self.weight_variance is None:
-            return mean
-        sd = _sd(self._conv_forward(input.square(), self.weight_variance, self.bias_variance))
+        if self.moments is None:
+            return self._conv_forward(input, self.weight, self.bias)
+        weight, bias, spread, shift = self.moments
+        mean = self._conv_forward(input, weight, bias)
+        sd = (self._conv_forward(input.square(), spread, shift) + _floor(spread)).sqrt()
         return torch.addcmul(mean, sd, torch.randn_like(sd))
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -101,9 +112,9 @@ class LocalConv3d(_LocalConv, nn.Conv3d):
     """A convolution over three axes."""
 
 
-def _sd(variance: Tensor) -> Tensor:
-    """The square root; all inputs of a layer may be 0, where it would have no gradient."""
-    return (variance + torch.finfo(variance.dtype).tiny).sqrt()
+def _floor(variance: Tensor) -> float:
+    """What keeps a variance above 0, where its root has no gradient: all inputs of a layer may be 0."""
+    return torch.finfo(variance.dtype).tiny
 
 
 _LOCAL: dict[type[nn.Module], type[nn.Module]] = {
@@ -125,32 +136,43 @@ class LocallyReparameterised:
         """Shares the network's parameters and buffers, whose batch statistics go on being updated."""
         shared = [*net.parameters(), *net.buffers()]
         self.net = copy.deepcopy(net, {id(tensor): tensor for tensor in shared})
-        self.local = frozenset(_make_local(self.net, architecture))
+        self._layers = _make_local(self.net, architecture)
+        self.local = frozenset(
+            _joined(prefix, key) for prefix, layer in self._layers.items() for key, _ in layer.named_parameters()
+        )
 
     def __call__(self, means: Mapping[str, Tensor], variances: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
         """A draw of the outputs; `means` and `variances` by parameter."""
-        values = {}
-        for name, mean in means.items():
-            if name in self.local:
-                values[name], values[name + _VARIANCE] = mean, variances[name]
-            else:
-                values[name] = torch.addcmul(mean, variances[name].sqrt(), torch.randn_like(mean))
-        return functional_call(self.net, values, (inputs,))
+        drawn = {
+            name: torch.addcmul(mean, variances[name].sqrt(), torch.randn_like(mean))
+            for name, mean in means.items()
+            if name not in self.local
+        }
+        for prefix, layer in self._layers.items():
+            weight, bias = _joined(prefix, "weight"), _joined(prefix, "bias")
+            layer.moments = LayerMoments(means[weight], means.get(bias), variances[weight], variances.get(bias))
+        try:
+            return functional_call(self.net, drawn, (inputs,)) if drawn else self.net(inputs)
+        finally:
+            for layer in self._layers.values():
+                layer.moments = None
 
 
-def _make_local(net: nn.Module, architecture: Architecture) -> list[str]:
-    """Changes the layers in place; returns the names of their parameters."""
+def _joined(prefix: str, key: str) -> str:
+    return f"{prefix}.{key}" if prefix else key
+
+
+def _make_local(net: nn.Module, architecture: Architecture) -> dict[str, Any]:
+    """Changes the layers in place; returns them by name."""
     calls = _calls(net, architecture)
     owners = Counter(id(parameter) for _, parameter in net.named_parameters(remove_duplicate=False))
-    found = []
+    found = {}
     for name, module in net.named_modules():
-        parameters = dict(module.named_parameters(recurse=False))
-        if type(module) not in _LOCAL or calls[module] != 1 or any(owners[id(p)] > 1 for p in parameters.values()):
+        parameters = module.parameters(recurse=False)
+        if type(module) not in _LOCAL or calls[module] != 1 or any(owners[id(p)] > 1 for p in parameters):
             continue
         module.__class__ = _LOCAL[type(module)]
-        module.register_buffer("weight" + _VARIANCE, None, persistent=False)
-        module.register_buffer("bias" + _VARIANCE, None, persistent=False)
-        found += [f"{name}.{key}" if name else key for key in parameters]
+        found[name] = module
     return found
 
 

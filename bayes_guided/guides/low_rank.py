@@ -11,7 +11,7 @@ from bayes_guided.architecture import Architecture
 from bayes_guided.exceptions import ConfigError
 
 from .base import LOG_UNIT_ENTROPY, START_SD, Guide, Moments, Weights, check_start_sd, standard_normal
-from .log_scale import variance_and_log_sum
+from .log_scale import variances_and_log_sum
 
 
 class LowRank(Guide):
@@ -56,13 +56,13 @@ class LowRank(Guide):
 
     def moments(self) -> Moments:
         """Variances s_j^2 (1 + |F_j|^2); the entropy by the matrix determinant lemma."""
-        variances, entropies = [], []
-        for log_sd, factor in zip(self._log_sds, self._factors, strict=True):
-            variance, log_sum = variance_and_log_sum(log_sd)
-            variances.append(variance * (1 + factor.square().sum(dim=1).view_as(variance)))
+        diagonals, log_sum = variances_and_log_sum(list(self._log_sds), list(self._means))
+        variances, log_dets = [], []
+        for diagonal, factor in zip(diagonals, self._factors, strict=True):
+            variances.append(diagonal * (1 + factor.square().sum(dim=1).view_as(diagonal)))
             inner = factor.T @ factor + torch.eye(self.rank, dtype=factor.dtype, device=factor.device)
-            entropies.append(log_sum + 0.5 * inner.logdet())
-        entropy = torch.stack(entropies).sum() + self.count * LOG_UNIT_ENTROPY
+            log_dets.append(inner.logdet())
+        entropy = log_sum + 0.5 * torch.stack(log_dets).sum() + self.count * LOG_UNIT_ENTROPY
         return Moments(self.means, self._weights(variances), entropy)
 
     def rsample(self, n: int, generator: torch.Generator | None = None) -> Weights:

@@ -1,6 +1,6 @@
 """Rows and rest as the network's parameters, with a backward pass that copies each gradient once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -26,36 +26,58 @@ class NetworkParameters:
             [(block, is_whole(block, shapes[block.parameter])) for block in group.blocks] for group in architecture.groups
         ]
 
-    def __call__(self, weights: Weights) -> dict[str, Tensor]:
-        """The network's parameters by name; views of the rows where they are whole."""
+    def __call__(self, weights: Weights) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The network's parameters by name, views of the rows where they are whole; and the rows again.
+
+        Whoever needs the rows beside the network (a prior does) takes the second: the gradients of both then become one
+        in a single pass over the weights.
+        """
         values = _ToParameters.apply(self, *weights.rows.values(), weights.rest)
-        return dict(zip(self.architecture.parameter_shapes, values, strict=True))
+        count = len(self.architecture.parameter_shapes)
+        parameters = dict(zip(self.architecture.parameter_shapes, values[:count], strict=True))
+        return parameters, dict(zip(weights.rows, values[count:], strict=True))
 
     def build(self, rows: Sequence[Tensor], rest: Tensor) -> tuple[Tensor, ...]:
         """The parameters in the network's order."""
         named = {group.name: part for group, part in zip(self.architecture.groups, rows, strict=True)}
         return tuple(recipe.build(named, rest) for recipe in self.architecture.recipes)
 
-    def read(self, parameters: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """The inverse: the rows of every group, and the rest."""
-        named = dict(zip(self.architecture.parameter_shapes, parameters, strict=True))
-        rows = [torch.cat([_share(named, *block) for block in blocks], dim=1) for blocks in self._blocks]
-        return *rows, read_rest(named, self.architecture.rest)
+    def read(self, parameters: Mapping[str, Tensor], rows: Sequence[Tensor | None]) -> tuple[Tensor, ...]:
+        """The transpose: gradients of rows and rest from those of the parameters, and of the rows where there are any."""
+        read = [_rows(parameters, blocks, own) for blocks, own in zip(self._blocks, rows, strict=True)]
+        return *read, read_rest(parameters, self.architecture.rest)
 
 
-def _share(parameters: dict[str, Tensor], block: RowBlock, whole: bool) -> Tensor:
-    if not whole:
-        return read_block(parameters[block.parameter], block)
-    return parameters[block.parameter].movedim(block.axis, 0).reshape(len(block.index), -1)
+def _rows(parameters: Mapping[str, Tensor], blocks: list[tuple[RowBlock, bool]], own: Tensor | None) -> Tensor:
+    """The parameters' shares side by side, added to `own`."""
+    shares = [_share(parameters[block.parameter], block, whole) for block, whole in blocks]
+    if own is None:
+        return torch.cat(shares, dim=1)
+    total = torch.empty(own.shape, dtype=own.dtype, device=own.device)
+    sizes = [block.size for block, _ in blocks]
+    for share, part, place in zip(shares, own.split(sizes, dim=1), total.split(sizes, dim=1), strict=True):
+        torch.add(share, part, out=place)
+    return total
+
+
+def _share(parameter: Tensor, block: RowBlock, whole: bool) -> Tensor:
+    return parameter.movedim(block.axis, 0).reshape(len(block.index), -1) if whole else read_block(parameter, block)
 
 
 class _ToParameters(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, places: NetworkParameters, *weights: Tensor) -> tuple[Tensor, ...]:
         ctx.places = places
-        return places.build(weights[:-1], weights[-1])
+        ctx.set_materialize_grads(False)
+        built = places.build(weights[:-1], weights[-1])
+        ctx.layouts = [(value.shape, value.dtype, value.device) for value in built]
+        return *built, *weights[:-1]
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return None, *ctx.places.read(gradients)
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        named = {}
+        for name, gradient, layout in zip(ctx.places.architecture.parameter_shapes, gradients, ctx.layouts, strict=False):
+            shape, dtype, device = layout
+            named[name] = torch.zeros(shape, dtype=dtype, device=device) if gradient is None else gradient
+        return None, *ctx.places.read(named, gradients[len(named) :])

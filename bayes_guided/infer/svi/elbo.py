@@ -34,7 +34,7 @@ def estimate_elbo(
     with seeded_generators(seed, batches.device), evaluating(net):
         for _ in range(draws):
             drawn = guide.rsample(1)[0]
-            parameters = to_parameters(free.whole(drawn))
+            parameters, _ = to_parameters(free.whole(drawn))
             at = likelihood
             if noise is not None and isinstance(likelihood, Normal):
                 at = likelihood.with_scale(noise.rsample(1)[0])

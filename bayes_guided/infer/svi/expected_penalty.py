@@ -6,6 +6,7 @@ lower bound, a little lower (about 1 / (4 D) of the penalty where the means are 
 of P9, about a hundred sums, for independent weights. The group horseshoe, whose density is no penalty, is averaged over draws.
 """
 
+from functools import reduce
 from typing import Any, Literal
 
 import torch
@@ -88,7 +89,7 @@ class ExpectedPenalty:
         for name, group in self._groups.items():
             draw = None if drawn is None else drawn.rows[name]
             parts.append(group.penalty(moments.means.rows[name], moments.variances.rows[name], draw))
-        return torch.stack(parts).sum()
+        return reduce(torch.add, parts)
 
     def base(self, moments: Moments) -> Float[Tensor, ""]:
         """E_q[-log p] of all weights under the ridge: the rest, protected rows, unguided columns; nats."""
@@ -96,7 +97,7 @@ class ExpectedPenalty:
         parts = [group.base(means.rows[name], variances.rows[name]) for name, group in self._groups.items() if group.has_base]
         square = means.rest.square().sum() + variances.rest.sum()
         parts.append(self.prior.rest.strength * square + self._rest_constant)
-        return torch.stack(parts).sum()
+        return reduce(torch.add, parts)
 
 
 class _Group:
@@ -127,7 +128,7 @@ class _Group:
             density = self.rows.weights.distribution(self.rates, self.rows.dim)
             return -density.log_prob(self._pick(drawn)).sum()
         size = self._expected_size(self._pick(mean), self._pick(variance))
-        return (self.rates * size).sum()
+        return torch.dot(self.rates, size)
 
     def base(self, mean: Tensor, variance: Tensor) -> Float[Tensor, ""]:
         square = (mean.square() + variance).masked_fill(self.guided, 0)
@@ -161,19 +162,20 @@ class _Group:
 
 def _expected_square(mean: Tensor, variance: Tensor) -> Float[Tensor, "units"]:
     """E_q ||row||^2."""
-    return _SquaredNorm.apply(mean) + variance.sum(dim=1)
+    return _ExpectedSquare.apply(mean, variance)
 
 
-class _SquaredNorm(torch.autograd.Function):
-    """Squared Euclidean norms of rows, in one pass forward and one backward: torch's own takes about five."""
+class _ExpectedSquare(torch.autograd.Function):
+    """Squared norms of the means plus sums of the variances, in one pass forward and one backward: torch's own takes five."""
 
     @staticmethod
-    def forward(ctx: Any, rows: Tensor) -> Tensor:
-        ctx.save_for_backward(rows)
-        return torch.linalg.vector_norm(rows, dim=1).square()
+    def forward(ctx: Any, mean: Tensor, variance: Tensor) -> Tensor:
+        ctx.save_for_backward(mean)
+        return torch.linalg.vector_norm(mean, dim=1).square_().add_(variance.sum(dim=1))
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
-        (rows,) = ctx.saved_tensors
-        return rows * (2 * gradients[0])[:, None]
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        (mean,) = ctx.saved_tensors
+        by_row = gradients[0][:, None]
+        return mean * (2 * by_row), by_row.expand_as(mean)

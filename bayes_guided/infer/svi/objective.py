@@ -113,16 +113,15 @@ class SVIObjective(Objective):
 
     def batch_loss(self, inputs: Tensor, targets: Tensor) -> BatchLoss:
         """Mean NLL over the particles, plus the divergence over N."""
-        moments = self.guide.moments()
-        outputs = self._outputs(moments, inputs)
+        outputs, moments = self._outputs(self.guide.moments(), inputs)
         scales = [None] * self.particles if self.noise is None else list(self.noise.rsample(self.particles))
         likelihoods = [_with_scale(self.likelihood, scale) for scale in scales]
         pairs = list(zip(likelihoods, outputs, strict=True))
-        nll = -torch.stack([likelihood.log_prob(output, targets).mean() for likelihood, output in pairs]).mean()
+        nll = -_mean([likelihood.log_prob(output, targets).mean() for likelihood, output in pairs])
         with torch.no_grad():
-            errors = [likelihood.error(output, targets).double().mean() for likelihood, output in pairs]
+            error = _mean([likelihood.error(output, targets).double().mean() for likelihood, output in pairs])
         weight = self.optimizer.param_groups[0]["strength_scale"] / self.batches.size
-        return BatchLoss(nll + weight * self.divergence(moments), nll, torch.stack(errors).mean())
+        return BatchLoss(nll + weight * self.divergence(moments), nll, error)
 
     @torch.no_grad()
     def end_epoch(self, nll: float, error: float) -> Epoch:
@@ -165,18 +164,24 @@ class SVIObjective(Objective):
             if parameters[name].requires_grad and mean.untyped_storage().data_ptr() in owned:
                 parameters[name].data = mean.detach()
 
-    def _outputs(self, moments: Moments, inputs: Tensor) -> list[Tensor]:
-        """The network's outputs for each particle."""
+    def _outputs(self, moments: Moments, inputs: Tensor) -> tuple[list[Tensor], Moments]:
+        """The network's outputs for each particle, and the moments that the divergence is to be of."""
         if self.local is not None:
-            means = self._parameters(self.free.whole(moments.means))
-            variances = self._parameters(self.free.whole_variances(moments.variances))
-            return [self.local(means, variances, inputs) for _ in range(self.particles)]
+            means, mean_rows = self._parameters(self.free.whole(moments.means))
+            variances, variance_rows = self._parameters(self.free.whole_variances(moments.variances))
+            outputs = [self.local(means, variances, inputs) for _ in range(self.particles)]
+            shared = Weights(mean_rows, moments.means.rest), Weights(variance_rows, moments.variances.rest)
+            return outputs, Moments(*shared, moments.entropy)
         drawn = self.free.whole(self.guide.rsample(self.particles))
-        return [
-            functional_call(self.network, self._parameters(drawn[particle]), (inputs,)) for particle in range(self.particles)
-        ]
+        networks = [self._parameters(drawn[particle])[0] for particle in range(self.particles)]
+        return [functional_call(self.network, parameters, (inputs,)) for parameters in networks], moments
 
 
 def _with_scale(likelihood: Likelihood, scale: Float[Tensor, ""] | None) -> Likelihood:
     """The likelihood at a drawn noise scale; itself where no noise is learned."""
     return likelihood.with_scale(scale) if scale is not None and isinstance(likelihood, Normal) else likelihood
+
+
+def _mean(values: list[Float[Tensor, ""]]) -> Float[Tensor, ""]:
+    """The mean over particles."""
+    return values[0] if len(values) == 1 else torch.stack(values).mean()
