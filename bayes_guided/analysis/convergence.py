@@ -5,6 +5,7 @@ do the rest. Series are (chains, draws, quantities); results are float64. A quan
 and counts every draw; one that stands still at different values has R-hat infinity.
 """
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -18,6 +19,8 @@ Values = Float[Tensor, "quantities"]
 
 _SHORT = 16
 """Draws of one series below which nothing can be said of how they hang together."""
+_BLOCKS = 2000
+"""Blocks that a long series is summed up in."""
 _CHUNK = 64
 """Quantities at a time: Pyro's estimator holds draws^2 / 16 numbers for each."""
 
@@ -34,13 +37,13 @@ def rhat(series: Series) -> Values:
 def bulk_ess(series: Series) -> Values:
     """How many independent draws are worth as much for the centre of the distribution."""
     halves = _split(series.detach().double())
-    return _where_moving(_scores_ess, halves, halves.shape[0] * halves.shape[1])
+    return _bounded(_where_moving(_scores_ess, halves, halves.shape[0] * halves.shape[1]), halves)
 
 
 def mean_ess(series: Series) -> Values:
     """How many independent draws are worth as much for the mean."""
     halves = _split(series.detach().double())
-    return _where_moving(effective_sample_size, halves, halves.shape[0] * halves.shape[1])
+    return _bounded(_where_moving(effective_sample_size, halves, halves.shape[0] * halves.shape[1]), halves)
 
 
 def mean_error(series: Series) -> Values:
@@ -48,11 +51,18 @@ def mean_error(series: Series) -> Values:
     return series.detach().double().flatten(0, 1).std(dim=0) / mean_ess(series).sqrt()
 
 
-def series_ess(values: Float[Tensor, "draws"]) -> float:
-    """How many independent draws one series is worth for its mean: at most those it has, and all of a short one."""
-    if len(values) < _SHORT:
-        return float(len(values))
-    return float(mean_ess(values[None, :, None]).clamp(1.0, len(values)))
+def series_error(values: Float[Tensor, "draws"]) -> float:
+    """Monte Carlo standard error of the mean of one series, whose draws may hang on their neighbours.
+
+    Never less than that of as many independent draws; a series too short to tell counts as independent. A long one is summed
+    up in blocks first: the estimator's memory grows with the square of the draws.
+    """
+    size = -(-len(values) // _BLOCKS)
+    means = values[: len(values) // size * size].unflatten(0, (-1, size)).mean(dim=1)
+    worth = float(len(means))
+    if len(means) >= _SHORT:
+        worth = float(mean_ess(means[None, :, None]).clamp(1.0, worth))
+    return float(means.std()) / math.sqrt(worth)
 
 
 def _split(series: Series) -> Float[Tensor, "halves half quantities"]:
@@ -67,6 +77,13 @@ def _where_moving(estimate: Callable[[Tensor], Tensor], series: Series, still: f
     if bool(moving.any()):
         found[moving] = torch.cat([estimate(part) for part in series[:, :, moving].split(_CHUNK, dim=2)])
     return found
+
+
+def _bounded(sizes: Values, series: Series) -> Values:
+    """At most n log10 n, as in Stan; also where a short series has correlations whose estimates sum to less than nothing."""
+    draws = series.shape[0] * series.shape[1]
+    most = draws * max(1.0, math.log10(draws))
+    return torch.where((sizes > 0) & (sizes < most), sizes, most)
 
 
 def _rhat(series: Series) -> Values:

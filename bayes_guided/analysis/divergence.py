@@ -7,14 +7,13 @@ If the prior has independent units, for any posterior q over models with inclusi
 so that the divergence computed from the units alone is a lower bound, exact iff the units are independent under q.
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from bayes_guided.analysis.convergence import series_ess
+from bayes_guided.analysis.convergence import series_error
 from bayes_guided.exceptions import ImproperPriorError, PosteriorError
 
 PerUnit = Float[Tensor, "units"]
@@ -91,7 +90,7 @@ def total_correlation(masks: Bool[Tensor, "draws units"]) -> TotalCorrelation:
     pointwise = joint.log()[which] - seen
     return TotalCorrelation(
         nats=float(of_units + torch.xlogy(joint, joint).sum()) + correction,
-        standard_error=float(pointwise.std()) / math.sqrt(series_ess(pointwise)),
+        standard_error=series_error(pointwise),
         coverage=_coverage(which, counts),
         models=len(counts),
     )

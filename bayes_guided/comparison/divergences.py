@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from bayes_guided.analysis.convergence import series_ess
+from bayes_guided.analysis.convergence import series_error
 from bayes_guided.analysis.divergence import TotalCorrelation, total_correlation, unit_divergences
 from bayes_guided.exceptions import ExactLimitError
 from bayes_guided.priors import IndependentInclusion
@@ -136,4 +136,4 @@ def _expected_log_prior(models: ModelPrior, part: _Part) -> tuple[float, float]:
         return _NAN, _NAN
     if bool(values.isinf().any()):
         return -math.inf, 0.0
-    return float(values.mean()), float(values.std()) / math.sqrt(series_ess(values))
+    return float(values.mean()), series_error(values)

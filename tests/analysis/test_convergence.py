@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from bayes_guided.analysis.convergence import bulk_ess, mean_error, mean_ess, rhat, series_ess
+from bayes_guided.analysis.convergence import bulk_ess, mean_error, mean_ess, rhat, series_error
 
 CHAINS, DRAWS = 4, 500
 
@@ -57,12 +57,22 @@ def test_effective_sample_size_of_an_autoregression(rho):
     assert float(bulk_ess(series)) == pytest.approx(expected, rel=0.2)
 
 
-def test_one_series_is_worth_at_most_its_draws():
-    series = autoregression([0.9, -0.5], chains=1, draws=8000, seed=2)[0]
-    assert series_ess(series[:, 0]) == pytest.approx(8000 / 19, rel=0.35)
-    assert series_ess(series[:, 1]) == 8000.0
-    assert series_ess(series[:10, 0]) == 10.0
-    assert series_ess(torch.cat([torch.zeros(500), torch.ones(500)])) < 4
+def test_the_error_of_one_series():
+    """sqrt((1 + rho) / (1 - rho) / n) for an autoregression, but never less than that of independent draws."""
+    series = autoregression([0.9, -0.5], chains=1, draws=20_000, seed=2)[0]
+    assert series_error(series[:, 0]) == pytest.approx((19 / 20_000) ** 0.5, rel=0.25)
+    assert series_error(series[:1500, 1]) == pytest.approx(float(series[:1500, 1].std()) / 1500**0.5, rel=1e-9)
+    assert series_error(series[:10, 0]) == pytest.approx(float(series[:10, 0].std()) / 10**0.5, rel=1e-9)
+    assert series_error(torch.cat([torch.zeros(500), torch.ones(500)])) > 0.25
+
+
+@pytest.mark.parametrize("draws", [4, 9, 40])
+def test_short_chains_have_a_sample_size(draws):
+    series = autoregression([0.0, -0.9] * 30, chains=2, draws=draws, seed=3)
+    most = 2 * draws * max(1.0, math.log10(2 * draws))
+    for sizes in (mean_ess(series), bulk_ess(series)):
+        assert bool(((sizes > 0) & (sizes <= most)).all())
+    assert bool(torch.isfinite(mean_error(series)).all())
 
 
 def test_the_standard_error_is_that_of_repetitions():
