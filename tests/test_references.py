@@ -19,7 +19,7 @@ def sources() -> str:
 
 def test_keys_are_those_of_the_list():
     used = {key for inside in BRACKETS.findall(sources()) for key in KEY.findall(inside)}
-    listed = re.findall(r"^\* \[(\w+)\]", (ROOT / "REFERENCES.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    listed = re.findall(r"^\* \[(\w+)\]", (ROOT / "theory" / "REFERENCES.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert len(used) > 20
     assert sorted(listed) == listed == sorted(used)
 
