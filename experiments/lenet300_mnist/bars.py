@@ -46,8 +46,11 @@ class Bar:
         what = f"no layer wider than {size}" if self.layerwise else f"fewer parameters and MACs than {size}"
         return f"{what}, at most {self.error} %"
 
-    def verdict(self, networks: Sequence[Row]) -> str:
-        """Whether the networks of all seeds are small enough, and their mean error is; what is missed, and by how much."""
+    def verdict(self, networks: Sequence[Row], name: str = "error") -> str:
+        """Whether the networks of all seeds are small enough, and their mean error is; what is missed, and by how much.
+
+        `name` is that of the error (a fraction) in the rows.
+        """
         missed = []
         if self.layerwise:
             widest = [max(row["widths"][layer] for row in networks) for layer in range(3)]
@@ -55,9 +58,9 @@ class Bar:
                 missed.append(f"widest {'-'.join(map(str, widest))}")
         else:
             allowed = {"parameters": parameters(self.widths), "macs": macs(self.widths)}
-            over = {name: max(row[name] for row in networks) - most for name, most in allowed.items()}
-            missed += [f"{excess + 1:,} {name} too many" for name, excess in over.items() if excess >= 0]
-        error = 100 * sum(row["error"] for row in networks) / len(networks)
+            over = {count: max(row[count] for row in networks) - most for count, most in allowed.items()}
+            missed += [f"{excess + 1:,} {count} too many" for count, excess in over.items() if excess >= 0]
+        error = 100 * sum(row[name] for row in networks) / len(networks)
         if error > self.error + 1e-9:
             missed.append(f"{error - self.error:.2f} points above the error")
         return "missed: " + ", ".join(missed) if missed else "pass"

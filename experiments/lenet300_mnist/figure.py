@@ -65,7 +65,7 @@ def _trade_off(ax: Axes, rows: list[Row]) -> None:
 
 def _pixels(where: SubFigure, rows: list[Row]) -> None:
     axes = where.subplots(1, len(PANELS), squeeze=False)[0]
-    seeds = max(1, *(sum(row["setting"] == setting for row in rows) for setting in SETTINGS))
+    seeds = max(1, len(rows))
     scale, colours = Normalize(-0.5, seeds + 0.5), colormaps["cividis"].resampled(seeds + 1)
     for ax, (title, (setting, form)) in zip(axes, PANELS.items(), strict=True):
         ax.imshow(read_counts(networks(rows, setting, form)), norm=scale, cmap=colours, interpolation="nearest")

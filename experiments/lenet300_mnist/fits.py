@@ -1,4 +1,4 @@
-"""One case: rounds of guided MAP fits, each on what the one before has left, and a refit of the last."""
+"""One seed: rounds of guided MAP fits, each on what the one before has left, and a refit of the last with a teacher."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,11 +16,12 @@ from experiments.cases import Row
 from experiments.shifts import shifted_batches
 
 from .net import PIXELS, gated_again, gated_lenet300
+from .teacher import Pair, answers, mixed_labels, teacher
 
 FORMS = {"as they are": False, "shifted": True}
 """How the training images are seen from the second round on, the refit included; the first round sees them as they are."""
 
-Images = tuple[Tensor, Tensor] | DataLoader[Any]
+Images = Pair | DataLoader[Any]
 
 
 @dataclass(frozen=True)
@@ -38,36 +39,59 @@ class Found:
 
 
 def measure(case: Row, settings: dict[str, Any], folder: Path) -> Row:
-    """Both forms of a setting and a seed: what is left of the network and its test error at the last epoch."""
+    """All networks of a seed, in both forms: what is left of them and their test error at the last epoch."""
     return measure_on(_limited(load_idx(folder / "mnist"), settings["images"]), case, settings)
 
 
 def measure_on(data: Dataset, case: Row, settings: dict[str, Any]) -> Row:
     """`measure` on a data set whose test part may be a validation part."""
-    setting = settings[case["setting"]]
     train, test, seed = (data.train_x, data.train_y), (data.test_x, data.test_y), case["seed"]
-    first, *further = setting["rounds"]
-    torch.manual_seed(seed)
-    start = guided(gated_lenet300(first["dropout"]), torch.arange(784), train, first, settings, seed)
-    row: Row = {}
+    starts = {name: first_round(train, setting, settings, seed) for name, setting in settings["networks"].items()}
+    row: Row = {"teacher": {}, **{name: {} for name in starts}}
     for form, moves in FORMS.items():
-        found = start
-        for place, chosen in enumerate(further):
-            images = shifted_batches(*train, 1, settings["refit_batch_size"]) if moves else train
-            again = gated_again(found.fit.reduce(), len(found.pixels), chosen["dropout"])  # pyright: ignore[reportArgumentType]
-            found = guided(again, found.pixels, images, chosen, settings, seed + 100 * (place + 1))
-        images = shifted_batches(*train, 1, settings["refit_batch_size"]) if moves else train
-        final = refitted(found.small, images, setting["refit"][form], settings, seed + 1000)
-        sub = found.fit.sub_architecture()
-        row[form] = {
-            "widths": list(sub.widths.values()),
-            "parameters": sum(parameter.numel() for parameter in found.small.parameters()),
-            "macs": sub.macs,
-            "map_error": round(found.fit.evaluate(test).error, 6),
-            "error": round(final.evaluate(test).error, 6),
-            "pixels": found.pixels.tolist(),
-        }
+        taught = teacher(train, settings["teacher"][form], moves, seed + 2000)
+        row["teacher"][form] = round(taught.evaluate(test).error, 6)
+        targets = mixed_labels(train[1], answers(taught, train[0], moves), settings["teacher"][form]["share"])
+        images = train[0], targets
+        for name, start in starts.items():
+            setting = settings["networks"][name]
+            found = further_rounds(start, images, moves, setting, settings, seed)
+            final = refitted(found.small, images, moves, setting["refit"][form], settings, seed + 1000)
+            row[name][form] = described(found, test) | {"error": round(final.evaluate(test).error, 6)}
+            if not moves:  # what the published networks had: the labels alone
+                alone = refitted(found.small, train, moves, setting["refit"][form], settings, seed + 1000)
+                row[name][form]["label_error"] = round(alone.evaluate(test).error, 6)
     return row
+
+
+def described(found: Found, test: Pair) -> Row:
+    """Size, pixels, and the test error (a fraction) before the refit."""
+    sub = found.fit.sub_architecture()
+    return {
+        "widths": list(sub.widths.values()),
+        "parameters": sum(parameter.numel() for parameter in found.small.parameters()),
+        "macs": sub.macs,
+        "pixels": found.pixels.tolist(),
+        "map_error": round(found.fit.evaluate(test).error, 6),
+    }
+
+
+def first_round(train: Pair, setting: dict[str, Any], settings: dict[str, Any], seed: int) -> Found:
+    """The guided MAP of the whole network, on images as they are and their labels: the same for both forms."""
+    chosen = setting["rounds"][0]
+    torch.manual_seed(seed)
+    return guided(gated_lenet300(chosen["dropout"]), torch.arange(784), train, chosen, settings, seed)
+
+
+def further_rounds(
+    found: Found, train: Pair, moves: bool, setting: dict[str, Any], settings: dict[str, Any], seed: int
+) -> Found:
+    """The rounds after the first, each with new gates on the pixels that the one before left; perhaps none."""
+    for place, chosen in enumerate(setting["rounds"][1:], start=1):
+        again = gated_again(found.small, len(found.pixels), chosen["dropout"])  # pyright: ignore[reportArgumentType]
+        images = _images(train, moves, settings)
+        found = guided(again, found.pixels, images, chosen, settings, seed + 100 * place)
+    return found
 
 
 def guided(
@@ -101,21 +125,27 @@ def guidance(architecture: bg.Architecture, across: dict[str, float]) -> Guidanc
     return bg.guidance.custom(profile).across(across)
 
 
-def refitted(net: nn.Module, images: Images, chosen: dict[str, Any], settings: dict[str, Any], seed: int) -> bg.MAPFit:
+def refitted(
+    net: nn.Module, train: Pair, moves: bool, chosen: dict[str, Any], settings: dict[str, Any], seed: int
+) -> bg.MAPFit:
     """The reduced network trained on under a ridge alone: no guidance, so that nothing is shrunk more than by the ridge."""
     net.get_submodule("dropout").p = chosen["dropout"]  # pyright: ignore[reportAttributeAccessIssue]
     architecture = bg.Architecture.from_module(net, torch.zeros(4, 784))
-    ridge = bg.priors.Normal(settings["ridge"])
+    ridge = bg.priors.Normal(chosen["ridge"])
     return bg.fit_map(
         net,
         bg.GuidedPrior(architecture, weights=ridge, rest=ridge),
-        images,
+        _images(train, moves, settings),
         epochs=chosen["epochs"],
         batch_size=settings["refit_batch_size"],
         lr=settings["lr"],
         seed=seed,
         progress=False,
     )
+
+
+def _images(train: Pair, moves: bool, settings: dict[str, Any]) -> Images:
+    return shifted_batches(*train, 1, settings["refit_batch_size"]) if moves else train
 
 
 def _limited(data: Dataset, images: int) -> Dataset:
