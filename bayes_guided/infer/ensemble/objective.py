@@ -150,9 +150,9 @@ class EnsembleObjective(Objective):
     @torch.no_grad()
     def _require_vmap(self) -> None:
         """Runs two cases in training mode, on copies of the buffers."""
-        inputs, targets = next(iter(self.batches.sweep()))
         buffers = {name: buffer.clone() for name, buffer in self._buffers.items()}
-        with kept_generators(self.batches.device):
+        with kept_generators(self.batches.device):  # a loader may shuffle, and a network drop out
+            inputs, targets = next(iter(self.batches.sweep()))
             try:
                 self._outputs(MemberCases(inputs[:2], targets[:2], None, own=False), buffers)
             except Exception as error:

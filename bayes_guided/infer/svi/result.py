@@ -1,7 +1,7 @@
 """The result of SVI under a continuous guided prior."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 import torch
@@ -50,8 +50,8 @@ class SVIFit(Fit):
     """
 
     prior: GuidedPrior
-    guide: Guide | KeptDraws
-    noise: LogNormalNoise | None
+    guide: Guide | KeptDraws = field(repr=False)
+    noise: LogNormalNoise | None = field(repr=False)
     elbo: Estimate
     strength: GammaStrength | None
     bound: str
@@ -217,6 +217,7 @@ def _guide_from_tree(common: dict[str, Any], tree: dict[str, Any]) -> Guide | Ke
     free = FreeRest.of(architecture, net)
     rows = {name: rows.detach().clone() for name, rows in architecture.rows(net).items()}
     start = Weights(rows, free.take(free.values).clone())
-    guide = gaussian_guide(tree["family"], architecture, start, **tree["settings"])
+    anything = torch.Generator(start.rest.device).manual_seed(0)  # its draws are overwritten
+    guide = gaussian_guide(tree["family"], architecture, start, generator=anything, **tree["settings"])
     guide.load_state_dict(tree["state"])
     return guide.eval()

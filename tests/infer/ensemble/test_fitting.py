@@ -319,3 +319,10 @@ def test_orders_of_members_pass_over_every_case_once():
     assert len({tuple(order.tolist()) for order in seen}) == 4
     for case in cases:
         assert torch.equal(case.inputs[..., 0].long(), case.targets)
+
+
+def test_a_loader_leaves_the_callers_generator_as_it_was():
+    x, y = CLASSES.data()
+    before = torch.get_rng_state()
+    fitted(CLASSES, data=DataLoader(TensorDataset(x, y), batch_size=16, shuffle=True), epochs=1)
+    assert torch.equal(torch.get_rng_state(), before)

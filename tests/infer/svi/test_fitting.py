@@ -39,7 +39,9 @@ def test_every_guide_answers_and_comes_back_from_disk(problem, name, tmp_path):
     start = state(net)
     fit = fitted(problem, guide=GUIDES[name], validation=problem.data(20, seed=1))
     fit.save(tmp_path)
-    loaded = bg.load_fit(tmp_path, problem.net())
+    again, generator = problem.net(), torch.get_rng_state()
+    loaded = bg.load_fit(tmp_path, again)
+    assert torch.equal(torch.get_rng_state(), generator)
     assert isinstance(loaded, bg.SVIFit)
     assert same_bits(loaded.net, fit.net)
     assert loaded.approximation == fit.approximation
