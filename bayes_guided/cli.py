@@ -159,12 +159,9 @@ def _run(path: Path, out: Path | None, data_dir: Path | None, overrides: Sequenc
 
 
 def _show(result: RunResult) -> None:
-    console = Console()
-    if result.reused:
-        console.print(f"{result.folder} holds this very run, complete: shown, not repeated.", markup=False, soft_wrap=True)
-    console.print(summary_table(result.metrics))
-    console.print(result.metrics.approximation, markup=False, highlight=False)
-    console.print(f"written to {result.folder}", markup=False, highlight=False, soft_wrap=True)
+    found = f"{result.folder} holds this very run, complete: shown, not repeated."
+    parts = [summary_table(result.metrics), result.metrics.approximation, f"written to {result.folder}"]
+    _print([*([found] if result.reused else []), *parts])
 
 
 def _print(parts: Sequence[RenderableType]) -> None:

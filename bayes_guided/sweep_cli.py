@@ -49,7 +49,7 @@ def run(
     sweeps = _sweeps()
     sweep = sweeps.load_sweep(config, overrides=overrides or [], data_dir=data_dir)
     folder = out or Path("sweeps") / sweep.config.name
-    console = Console()
+    console = _console()
     total = sweep.config.num_trials
     with Live(console=console, auto_refresh=False, transient=True) as live:
 
@@ -58,6 +58,8 @@ def run(
 
         result = sweeps.run_sweep(sweep, folder, scheduler=scheduler, watch=watch if console.is_terminal else None)
     console.print(sweeps.progress_table(result.store, total))
+    if any(trial.state == "failed" for trial in result.store.trials()):
+        console.print(f"`sweep status {folder}` says why trials failed", highlight=False, soft_wrap=True)
     console.print(f"written to {folder}", markup=False, highlight=False, soft_wrap=True)
 
 
@@ -65,7 +67,7 @@ def run(
 def status(folder: Folder, storage: Storage = None) -> None:
     """Show every trial of a sweep, running or not."""
     sweeps = _sweeps()
-    Console().print(sweeps.trials_table(sweeps.read_sweep(folder, storage).trials()))
+    _console().print(sweeps.trials_table(sweeps.read_sweep(folder, storage).trials()))
 
 
 @app.command()
@@ -74,7 +76,7 @@ def best(folder: Folder, storage: Storage = None) -> None:
     sweeps = _sweeps()
     store = sweeps.read_sweep(folder, storage)
     importance = sweeps.importance_table(store)
-    console = Console()
+    console = _console()
     console.print(sweeps.front_table(store))
     console.print("too few trials to say which settings matter" if importance is None else importance)
 
@@ -92,6 +94,11 @@ def report(
     for page in (written.page, written.runs):
         if page is not None:
             typer.echo(page)
+
+
+def _console() -> Console:
+    """Square brackets in settings and error messages are text, not rich's markup."""
+    return Console(markup=False)
 
 
 def _sweeps() -> Any:

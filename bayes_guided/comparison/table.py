@@ -3,6 +3,7 @@
 import numpy as np
 import xarray as xr
 from rich.table import Table
+from rich.text import Text
 
 from .result import Comparison
 
@@ -26,7 +27,7 @@ def comparison_table(comparison: Comparison) -> Table:
         part = (comparison.fit(name) if name else comparison).dataset
         if name:
             table.add_section()
-            table.add_row(f"[bold]{name}[/bold]", *[""] * 7)
+            table.add_row(Text(name, style="bold"), *[""] * 7)
         for group in part["group"].values:
             table.add_row(*_line(part.sel(group=group), str(group)))
         if part.sizes["group"] > 1:

@@ -127,8 +127,8 @@ def _problem(error: dict[str, Any], raw: dict[Any, Any]) -> str:
             return f"'{path}' is {error['input']!r}, but should be a mapping of settings"
         case "contradiction":
             return f"'{path}': {error['msg']}" if path else error["msg"]
-    expectation = error["msg"].removeprefix("Input should be ").removeprefix("String should ")
-    return f"'{path}' is {error['input']!r}, but should be {expectation}"
+    _, _, expectation = error["msg"].partition(" should ")  # as in "List should have at least 1 item after validation"
+    return f"'{path}' is {error['input']!r}, but should {expectation.replace(' after validation', '') or error['msg']}"
 
 
 def _unknown(path: str, key: str, context: dict[str, Any]) -> str:

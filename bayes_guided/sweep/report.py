@@ -50,7 +50,9 @@ def write_sweep_report(store: Store, folder: str | Path, out: str | Path | None 
             raise OutputExistsError(f"'{target}' exists and is kept; give another file with --out, or --force to replace it.")
     best = store.front()
     if not best:
-        raise StorageError(f"no trial of the sweep in '{folder}' is complete yet; look again when one is.")
+        failed = sum(trial.state == "failed" for trial in store.trials())
+        mend = f"{failed} failed: `sweep status` says why" if failed else "look again when one is"
+        raise StorageError(f"no trial of the sweep in '{folder}' is complete yet; {mend}.")
     places = [folder / "trials" / f"{trial.number:04d}" for trial in best[:_COMPARED]]
     there = [place for place in places if RunFolder(place).finished]
     linked = write_report(there, runs_page, force=force) if there else None

@@ -14,6 +14,8 @@ from bayes_guided.exceptions import StorageError
 from .quiet import quiet_optuna
 
 SECONDS_TO_CONNECT = 8
+_DAMAGED = ("database disk image is malformed", "file is not a database")
+"""What SQLite says of a damaged file."""
 _TIME_LIMITS = {"sqlite": "timeout", "postgresql": "connect_timeout", "mysql": "connect_timeout"}
 """What the drivers of these databases call the time that they wait for a connection, or for SQLite's lock."""
 
@@ -66,7 +68,7 @@ def local_url(folder: Path) -> str:
 
 def _refusal(url: str, error: BaseException) -> StorageError:
     reason = (str(error).strip().splitlines() or [""])[0]
-    return StorageError(
-        f"the storage '{shown(url)}' cannot be used ({type(error).__name__}: {reason}); check the address and that the server "
-        "runs. What is done is kept: start the sweep again to go on."
-    )
+    mend = "check the address and that the server runs. What is done is kept: start the sweep again to go on."
+    if any(said in reason for said in _DAMAGED):
+        mend = "the file is damaged: delete it and start the sweep again; finished runs are found and not repeated."
+    return StorageError(f"the storage '{shown(url)}' cannot be used ({type(error).__name__}: {reason}); {mend}")

@@ -8,8 +8,8 @@ from bayes_guided.comparison import comparison_table, side_by_side
 from .fakes import IndependentFit, MarginalFit, independent_prior, product_table, small_architecture, table_fit
 
 
-def printed(comparison):
-    console = Console(width=110)
+def printed(comparison, *, markup=True):
+    console = Console(width=110, markup=markup)
     with console.capture() as capture:
         console.print(comparison_table(comparison))
     return capture.get()
@@ -38,3 +38,11 @@ def test_a_bound_is_marked_and_several_fits_have_their_names():
     assert text.count("> 1.472") == 2  # 4 (log 2 - H(0.9))
     assert "first" in text
     assert "second" in text
+
+
+def test_names_are_no_markup():
+    prior = independent_prior(small_architecture(4, 2), [0.0] * 6)
+    comparison = bg.compare(prior, table_fit(prior, *product_table([0.9] * 6), kind=IndependentFit))
+    table = side_by_side({"[red]": comparison, "[/b]": comparison})
+    for markup in (True, False):
+        assert [line.split()[1] for line in printed(table, markup=markup).splitlines() if "[" in line] == ["[red]", "[/b]"]

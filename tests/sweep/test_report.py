@@ -50,3 +50,13 @@ def test_nothing_complete_yet(make_sweep: MakeSweep, tmp_path: Path) -> None:
     (tmp_path / "new").mkdir()
     with pytest.raises(StorageError, match="no trial of the sweep"):
         write_sweep_report(open_store(make_sweep(), tmp_path / "new"), tmp_path / "new")
+
+
+def test_nothing_but_failures(make_sweep: MakeSweep, tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    sweep = make_sweep()
+    store = open_store(sweep, tmp_path / "new")
+    store.add(sweep, {"prior.strength": 0.1, "net.settings.hidden": 4})
+    store.fail(0, "ValueError: no", 1.0)
+    with pytest.raises(StorageError, match="1 failed: `sweep status` says why"):
+        write_sweep_report(store, tmp_path / "new")
