@@ -68,6 +68,18 @@ def test_a_killed_pair_goes_on_to_the_same_bits(two, tmp_path):
     assert resumed.history == two[0].history
 
 
+def test_the_readme_example_runs(tmp_path):
+    section = (ROOT / "README.md").read_text().partition("### One network on several processes")[2]
+    script = section.partition("```python\n")[2].partition("```")[0].replace("epochs=60", "epochs=1")
+    (tmp_path / "digits.py").write_text(script)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "digits.py"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(torchrun, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("MACs per sample") == 1, "one process speaks"
+    bg.load_fit(tmp_path / "runs" / "digits", bg.nets.mlp(64, (256, 128), outputs=10))
+
+
 def test_alone_nothing_is_shared():
     processes = current_processes()
     assert processes == Processes(0, 1)
