@@ -1,5 +1,6 @@
 """A sub-architecture: which units of every group are present."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,11 @@ if TYPE_CHECKING:
     from .architecture import Architecture
 
 
-@dataclass(frozen=True, eq=False)
+_SHOWN = 4
+"""Groups that a line names on either side of a gap."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class SubArchitecture:
     """A boolean mask per group of `architecture`, True where the unit is present.
 
@@ -48,6 +53,11 @@ class SubArchitecture:
         """Indices of the units present in the full network's numbering, ascending, per group."""
         return {name: torch.nonzero(mask).flatten().tolist() for name, mask in self.masks.items()}
 
+    def __repr__(self) -> str:
+        sizes = {group.name: group.size for group in self.architecture.groups}
+        widths = {name: f"{width} of {sizes[name]}" for name, width in self.widths.items()}
+        return f"SubArchitecture({widths_in_short(widths)})"
+
     def __str__(self) -> str:
         full = self.architecture.full() if self.num_units < self.architecture.num_units else self
         lines = [("group", "units", "of", "kept")]
@@ -61,3 +71,11 @@ class SubArchitecture:
         ):
             lines.append((title, f"{now:,}", f"{then:,}", f"{now / then:.0%}" if then else "-"))
         return align(lines)
+
+
+def widths_in_short(widths: Mapping[str, str]) -> str:
+    """Names and widths of all groups in a line, or of the first and last ones where there are many."""
+    shown = [f"{name}: {width}" for name, width in widths.items()]
+    if len(shown) > 2 * _SHOWN + 1:
+        shown[_SHOWN:-_SHOWN] = [f"... {len(shown) - 2 * _SHOWN} groups ..."]
+    return ", ".join(shown)

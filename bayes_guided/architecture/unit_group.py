@@ -1,7 +1,7 @@
 """The unit: a neuron, channel, head, input or block with everything coupled to it, and groups of like units."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from jaxtyping import Int
@@ -63,9 +63,9 @@ class UnitGroup:
     name: str
     size: int
     row_dim: int
-    blocks: tuple[RowBlock, ...]
-    cuts: tuple[Cut, ...]
-    folds: tuple[Cut, ...] = ()
+    blocks: tuple[RowBlock, ...] = field(repr=False)
+    cuts: tuple[Cut, ...] = field(repr=False)
+    folds: tuple[Cut, ...] = field(default=(), repr=False)
     removable_whole: bool = False
     inside: tuple[str, ...] = ()
     norm_silences: bool = False

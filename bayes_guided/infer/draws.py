@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Draws:
     """Joint draws of all weights, the first axis of everything.
 
@@ -25,6 +25,9 @@ class Draws:
     def __len__(self) -> int:
         """Number of draws."""
         return len(self.rest)
+
+    def __repr__(self) -> str:
+        return f"Draws({len(self)} draws of {', '.join(self.rows)})"
 
     def __getitem__(self, which: slice | Int[Tensor, "_"]) -> "Draws":
         """The draws of a slice, or those at the positions of an index."""

@@ -1,6 +1,6 @@
 """The result of a spike and slab's SVI: a law over models, and the rows of each."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -59,7 +59,7 @@ class InclusionFit(Fit):
     they are where the optimiser left them, since the bound hardly changes there: they understate how sure the optimum is.
     """
 
-    guide: SpikeAndSlabGuide
+    guide: SpikeAndSlabGuide = field(repr=False)
     kind: GuideKind
     gradient: Gradient
     bound: Estimate

@@ -1,6 +1,6 @@
 """The result of a MAP fit."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -26,7 +26,7 @@ from bayes_guided.types import Rows, UnitValues
 class Refit:
     """The reduced network after training without guidance."""
 
-    net: nn.Module
+    net: nn.Module = field(repr=False)
     likelihood: Likelihood
     history: History
 

@@ -1,7 +1,7 @@
 """The result of MCMC: draws, what they say of every unit, and whether they may be believed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -42,7 +42,7 @@ class MCMCFit(Fit):
     units that are not in it at zero; densities of models of different size are compared with the prior's `log_volume`.
     """
 
-    samples: Samples
+    samples: Samples = field(repr=False)
 
     method: ClassVar[str] = "mcmc"
 

@@ -1,6 +1,6 @@
 """The result of Laplace's approximation: a Gaussian at a MAP, and what it says of units."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
@@ -45,7 +45,7 @@ class LaplaceFit(Fit):
 
     prior: GuidedPrior
     structure: Structure
-    curvature: dict[str, Tensor]
+    curvature: dict[str, Tensor] = field(repr=False)
     log_likelihood: float
     decrement: float | None
 

@@ -21,7 +21,7 @@ class Epoch:
     validation_error: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class History:
     """All epochs of a fit, in order."""
 
@@ -29,6 +29,10 @@ class History:
 
     def __len__(self) -> int:
         return len(self.epochs)
+
+    def __repr__(self) -> str:
+        """The number of epochs and the last one."""
+        return f"History({len(self)} epochs{f', the last {self.epochs[-1]}' if self.epochs else ''})"
 
     def then(self, epoch: Epoch) -> "History":
         """This history with one more epoch."""

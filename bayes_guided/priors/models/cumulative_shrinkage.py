@@ -166,7 +166,7 @@ class CumulativeShrinkage(FactorisedPrior):
         SurvivalError: if increments are missing, of the wrong shape, not finite, or not positive.
     """
 
-    increments: Mapping[str, Float[Tensor, "_"]]
+    increments: Mapping[str, Float[Tensor, "_"]] = field(repr=False)
     minimum_widths: Mapping[str, int] = field(default_factory=dict, kw_only=True)
 
     def __post_init__(self) -> None:

@@ -1,7 +1,7 @@
 """Every unit is in the model or not, independently of the others."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyro
 import torch
@@ -73,7 +73,7 @@ class IndependentInclusion(FactorisedPrior):
         SurvivalError: if a group's costs are missing, of the wrong shape, or not finite.
     """
 
-    costs: Mapping[str, Float[Tensor, "_"]]
+    costs: Mapping[str, Float[Tensor, "_"]] = field(repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "costs", per_unit(self.architecture, self.costs, "costs"))

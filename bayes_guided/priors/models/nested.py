@@ -1,7 +1,7 @@
 """The first K units of each group are present: a prior over widths alone (P12)."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pyro
 import torch
@@ -78,7 +78,7 @@ class NestedWidth(FactorisedPrior):
         WidthLawError: if a law is missing, of the wrong length, or cannot be normalised.
     """
 
-    log_width_laws: Mapping[str, Float[Tensor, "_"]]
+    log_width_laws: Mapping[str, Float[Tensor, "_"]] = field(repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "log_width_laws", checked_log_laws(self.units, self.log_width_laws))

@@ -35,8 +35,8 @@ class SharedBudget(ModelPrior):
         SurvivalError: if costs are missing, of the wrong shape, or not finite.
     """
 
-    log_size_weights: Float[Tensor, "sizes"]
-    costs: Mapping[str, Float[Tensor, "_"]]
+    log_size_weights: Float[Tensor, "sizes"] = field(repr=False)
+    costs: Mapping[str, Float[Tensor, "_"]] = field(repr=False)
     minimum_widths: Mapping[str, int] = field(default_factory=dict, kw_only=True)
 
     def __post_init__(self) -> None:

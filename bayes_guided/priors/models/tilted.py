@@ -1,7 +1,7 @@
 """The wanted law of a group's width times a guided composition (P13): how many units, and which go first."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Bool, Float
@@ -63,8 +63,8 @@ class TiltedWidth(FactorisedPrior):
         SurvivalError: if costs are missing, of the wrong shape, or not finite.
     """
 
-    log_width_laws: Mapping[str, Float[Tensor, "_"]]
-    costs: Mapping[str, Float[Tensor, "_"]]
+    log_width_laws: Mapping[str, Float[Tensor, "_"]] = field(repr=False)
+    costs: Mapping[str, Float[Tensor, "_"]] = field(repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "costs", per_unit(self.architecture, self.costs, "costs"))
