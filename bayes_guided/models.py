@@ -9,6 +9,7 @@ from pyro.nn import PyroModule
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from bayes_guided.arguments import require_instance
 from bayes_guided.exceptions import DataError
 from bayes_guided.likelihoods import Likelihood
 from bayes_guided.priors.guided import GuidedPrior
@@ -32,8 +33,11 @@ class BayesianNetwork(PyroModule):
         Raises:
             ArchitectureMismatchError: if the network is not the one that the prior's architecture describes.
             DataError: if `dataset_size` is not positive.
+            ConfigError: for a prior or likelihood of the wrong kind.
         """
         super().__init__()
+        require_instance("prior", prior, GuidedPrior, "a GuidedPrior")
+        require_instance("likelihood", likelihood, Likelihood, "one of bayes_guided.likelihoods, such as Categorical()")
         prior.check(net)
         if dataset_size is not None and dataset_size < 1:
             raise DataError(f"dataset_size={dataset_size}: give the number of training cases, at least 1.")

@@ -14,6 +14,7 @@ All functions work on the density of one group at a time and return log odds in 
 """
 
 import math
+import numbers
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -164,6 +165,12 @@ class Evidence(_AtCurvature):
         return torch.exp((self.log_odds(density) - log_odds) * degree / density.dim)
 
 
+_MEANINGS = {
+    "tau": "the size of a row from which its unit counts as present",
+    "curvature": "that of the summed negative log likelihood per weight; infer.mean_curvature(fit, data) measures it",
+}
+
+
 def reading_of(name: str, *, tau: float | None = None, curvature: float | None = None) -> Reading:
     """The reading of that name with what it needs.
 
@@ -181,7 +188,7 @@ def reading_of(name: str, *, tau: float | None = None, curvature: float | None =
         raise ReadingError(f'there is no reading "{name}"; there are {", ".join(needs)} and, for spike and slab, inclusion.')
     argument, value, reading = needs[name]
     if value is None:
-        raise ReadingError(f'the reading "{name}" needs {argument}=...')
+        raise ReadingError(f'the reading "{name}" needs {argument}=..., {_MEANINGS[argument]}.')
     return reading(value)
 
 
@@ -222,5 +229,5 @@ def _rate(density: RowDistribution) -> Float[Tensor, "units"]:
 
 
 def _require_positive(name: str, value: float) -> None:
-    if not (math.isfinite(value) and value > 0):
-        raise ReadingError(f"{name}={value}: give a positive finite number.")
+    if not (isinstance(value, numbers.Real) and math.isfinite(value) and value > 0):
+        raise ReadingError(f"{name}={value!r}: give a positive finite number.")

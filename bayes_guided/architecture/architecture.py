@@ -16,12 +16,12 @@ from .fingerprint import fingerprint, shapes_of
 from .gating import put_gates
 from .inputs import ExampleInputs
 from .rows import ParameterRecipe, find_rest, parameter_recipes, read_rest, read_rows
-from .sub_architecture import SubArchitecture
+from .sub_architecture import SubArchitecture, widths_in_short
 from .survey import survey
 from .unit_group import ProtectedLayer, RestBlock, UnitGroup
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Architecture:
     """What can be removed from a network, and who owns which weight.
 
@@ -59,7 +59,7 @@ class Architecture:
             ExampleInputError: if the network does not run on the example inputs.
             ProtectedGroupError: if `protect` names no layer of the network.
             NoPrunableUnitsError: if no group of units is left.
-            UnsupportedNetworkError: if the network cannot be copied or has uninitialised layers.
+            UnsupportedNetworkError: if the network is no module, cannot be copied or has uninitialised layers.
         """
         found = survey(net, example_inputs, protect)
         shapes = shapes_of(net.named_parameters())
@@ -200,11 +200,14 @@ class Architecture:
             MaskError: for a mask of an unknown group, not boolean, of the wrong length, or that may not be empty.
         """
         checked = dict(self.full().masks)
+        if not isinstance(masks, Mapping):
+            raise MaskError(f"masks are a {type(masks).__name__}; give a mapping {{group name: tensor of torch.bool}}")
         for name, mask in masks.items():
             if name not in checked:
                 raise MaskError(f"mask for unknown group {name!r}; the groups are {', '.join(checked)}")
-            if mask.dtype != torch.bool:
-                raise MaskError(f"the mask of group {name!r} has dtype {mask.dtype}; it must be torch.bool")
+            if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
+                found = f"a tensor of {mask.dtype}" if isinstance(mask, Tensor) else f"a {type(mask).__name__}"
+                raise MaskError(f"the mask of group {name!r} is {found}; give a tensor of torch.bool")
             if mask.shape != checked[name].shape:
                 raise MaskError(
                     f"the mask of group {name!r} has shape {tuple(mask.shape)}; the group has {len(checked[name])} units"
@@ -228,6 +231,10 @@ class Architecture:
     def __str__(self) -> str:
         return describe_architecture(self)
 
+    def __repr__(self) -> str:
+        """One line, for notebooks and for everything that holds an architecture; `print` shows all of it."""
+        return f"Architecture({widths_in_short({group.name: f'{group.size}' for group in self.groups})})"
+
     def check(self, net: nn.Module | Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """The parameters of `net`, if it is a network of this architecture.
 
@@ -245,6 +252,8 @@ class Architecture:
         return parameters
 
     def _check_rows(self, rows: Mapping[str, Tensor]) -> None:
+        if not isinstance(rows, Mapping):
+            raise RowShapeError(f"rows are a {type(rows).__name__}; give a mapping {{group name: (units, row)}}")
         unknown = set(rows) - {group.name for group in self.groups}
         if unknown:
             raise RowShapeError(f"rows for unknown groups {sorted(unknown)}")
@@ -252,6 +261,8 @@ class Architecture:
             if group.name not in rows:
                 raise RowShapeError(f"rows of group {group.name!r} are missing")
             given = rows[group.name]
+            if not isinstance(given, Tensor):
+                raise RowShapeError(f"rows of group {group.name!r} are a {type(given).__name__}; give a tensor")
             if tuple(given.shape) != (group.size, group.row_dim):
                 raise RowShapeError(
                     f"rows of group {group.name!r} have shape {tuple(given.shape)}, not "

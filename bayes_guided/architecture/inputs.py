@@ -20,7 +20,7 @@ def as_arguments(example_inputs: Any) -> ExampleInputs:
     """Arguments for the network from a tensor, a tuple or list (positional) or a dict (keywords), copied.
 
     Raises:
-        ExampleInputError: if `example_inputs` is something else or holds no tensor.
+        ExampleInputError: if `example_inputs` is something else, holds no tensor, or an empty one.
     """
     if isinstance(example_inputs, Tensor):
         arguments: ExampleInputs = (example_inputs,)
@@ -35,6 +35,8 @@ def as_arguments(example_inputs: Any) -> ExampleInputs:
         )
     if next(tensors_in(arguments), None) is None:
         raise ExampleInputError("example_inputs hold no tensor: give a batch of inputs as the network takes it")
+    if any(tensor.numel() == 0 for tensor in tensors_in(arguments)):
+        raise ExampleInputError(f"example_inputs are empty ({describe(arguments)}): give at least one sample")
     return map_tensors(lambda tensor: tensor.detach().clone(), arguments)
 
 

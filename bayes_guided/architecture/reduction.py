@@ -6,6 +6,7 @@ import math
 import torch
 from torch import nn
 
+from bayes_guided.arguments import require_instance
 from bayes_guided.exceptions import ReductionError
 from bayes_guided.nn.modes import evaluating
 
@@ -27,8 +28,10 @@ def reduce(net: nn.Module, sub: SubArchitecture) -> nn.Module:
 
     Raises:
         ArchitectureMismatchError: if `sub` belongs to another network.
+        ConfigError: if `sub` is no SubArchitecture.
         ReductionError: if the smaller network would not compute the same; nothing is returned.
     """
+    require_instance("sub", sub, SubArchitecture, "a SubArchitecture, as architecture.sub_architecture(masks) makes it")
     sub.architecture.check(net)
     reduced, difference = _cut(net, sub)
     if difference > TOLERANCE:

@@ -53,8 +53,10 @@ def survey(net: nn.Module, example_inputs: Any, protect: Sequence[str]) -> Surve
         ExampleInputError: if the network does not run on the example inputs.
         ProtectedGroupError: if `protect` names no layer of the network.
         NoPrunableUnitsError: if no group is left.
-        UnsupportedNetworkError: if the network cannot be copied or has uninitialised layers.
+        UnsupportedNetworkError: if the network is no module, cannot be copied or has uninitialised layers.
     """
+    if not isinstance(net, nn.Module):
+        raise UnsupportedNetworkError(f"the network is a {type(net).__name__}; give a torch.nn.Module")
     wanted = (protect,) if isinstance(protect, str) else tuple(protect)
     _check_names(net, wanted)
     # A copy made in inference mode would never have gradients, whatever is switched on later.

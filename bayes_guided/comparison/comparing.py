@@ -6,6 +6,7 @@ from typing import overload
 
 import torch
 
+from bayes_guided.arguments import require_instance, whole_number
 from bayes_guided.exceptions import ComparisonError, ConfigError
 from bayes_guided.infer import Fit
 from bayes_guided.types import UnitValues
@@ -58,14 +59,15 @@ def compare(
     Raises:
         ReadingError: if the fit or the prior has no such reading, or its number is missing; the reason is in the message.
         ArchitectureMismatchError, PriorMismatchError: if the fit does not belong to the prior.
-        ConfigError: if `draws` is not at least 2, or `level` is not between 0 and 1.
+        ConfigError: for an argument of the wrong kind, if `draws` is not at least 2, or `level` is not between 0 and 1.
         ExactLimitError: if the prior over models can neither be summed over nor drawn from at this size.
     """
-    if draws < 2:
-        raise ConfigError(f"draws={draws}: give two or more.")
+    whole_number("draws", draws, least=2)
     if isinstance(prior, Mapping):
         if margins is not None:
             raise ConfigError("margins are those of one fit: compare each with its own, then join them by side_by_side.")
+        for name, pair in prior.items():
+            require_instance(f"compare: {name!r}", pair, tuple, "a pair (prior, fit)")
         pairs = {name: paired(*pair, reading, tau=tau, curvature=curvature) for name, pair in prior.items()}
         return side_by_side({name: _compared(pair, draws, level, None, generator) for name, pair in pairs.items()})
     if fit is None:

@@ -69,7 +69,8 @@ def _models(prior: Prior, reading: str, prior_reading: str, tau: float | None, c
     if reading == MAP_READING and curvature is None:
         raise ReadingError(
             'the reading "map" is held against the prior\'s "evidence" reading, whose joint MAP it is (P11), and that needs '
-            "curvature=..., that of the summed negative log likelihood per weight (infer.curvature.mean_curvature)."
+            "curvature=..., that of the summed negative log likelihood per weight; infer.mean_curvature(fit, data) "
+            "measures it."
         )
     if isinstance(prior, GuidedPrior):
         return prior.model_prior(prior_reading, tau=tau, curvature=curvature)

@@ -9,6 +9,8 @@ Rising guidance along a layer makes narrow layers a priori more probable.
     constant().across({"layer3.0.conv1": 2.0}) # one group twice as hard
 """
 
+import math
+import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -46,15 +48,20 @@ class Guidance(ABC):
 
         `factors` is a profile read along the depth of the network (mean 1 over the groups), a `cost`, or a mapping from
         group names to plain factors (1 for the groups left out).
+
+        Raises:
+            GuidanceError: if `factors` is none of these.
         """
         if isinstance(factors, Guidance):
             return _Across(self, factors)
+        if not isinstance(factors, Mapping):
+            raise GuidanceError(f"across({factors!r}): give a profile, a cost, or a mapping {{group name: factor}}.")
         return _Across(self, _Factors(dict(factors)))
 
 
 def constant() -> Guidance:
     """The same guidance, 1, for every unit: the unguided form of each regulariser."""
-    return _Profile(lambda units: torch.ones(units, dtype=torch.float64))
+    return _Profile("constant()", lambda units: torch.ones(units, dtype=torch.float64))
 
 
 def linear() -> Guidance:
@@ -69,7 +76,8 @@ def polynomial(power: int | float) -> Guidance:
         GuidanceError: if the power is not finite, or (when the guidance is used) so large that coefficients vanish.
     """
     _require_finite("power", power)
-    return _Profile(lambda units: _positive(f"polynomial({power})", _places(units) ** power))
+    name = f"polynomial({power})"
+    return _Profile(name, lambda units: _positive(name, _places(units) ** power))
 
 
 def exponential(rate: int | float) -> Guidance:
@@ -79,7 +87,8 @@ def exponential(rate: int | float) -> Guidance:
         GuidanceError: if the rate is not finite, or (when the guidance is used) so large that coefficients vanish.
     """
     _require_finite("rate", rate)
-    return _Profile(lambda units: _positive(f"exponential({rate})", torch.exp(rate * (_places(units) - 1))))
+    name = f"exponential({rate})"
+    return _Profile(name, lambda units: _positive(name, torch.exp(rate * (_places(units) - 1))))
 
 
 def step(free: int | float) -> Guidance:
@@ -98,7 +107,7 @@ def step(free: int | float) -> Guidance:
         count = int(free) if free >= 1 else round(free * units)
         return (torch.arange(units) >= count).double()
 
-    return _Profile(shape)
+    return _Profile(f"step({free})", shape)
 
 
 def cost(kind: Literal["parameters", "macs"]) -> Guidance:
@@ -124,14 +133,20 @@ def custom(
 
     With `normalise` each group's coefficients are divided by their mean. Groups that a mapping leaves out get 1. Given to
     `across`, its factors are the groups' means before that, with `normalise` divided by their own mean.
+
+    Raises:
+        GuidanceError: if `values` is neither.
     """
+    if not (isinstance(values, Mapping) or callable(values)):
+        raise GuidanceError(f"custom({values!r}): give a function of the group, or a mapping {{group name: coefficients}}.")
     return _Custom(values, normalise)
 
 
 @dataclass(frozen=True, eq=False)
 class _Profile(Guidance):
-    """A shape along the units of any group."""
+    """A shape along the units of any group; `name` is how it is written."""
 
+    name: str
     shape: Callable[[int], Float[Tensor, "units"]]
 
     def coefficients(self, architecture: Architecture) -> Coefficients:
@@ -139,6 +154,9 @@ class _Profile(Guidance):
 
     def group_factors(self, architecture: Architecture) -> Float[Tensor, "groups"]:
         return _mean_one(self.shape(len(architecture.groups)))
+
+    def __repr__(self) -> str:
+        return self.name
 
 
 class _PerGroup(Guidance):
@@ -155,6 +173,9 @@ class _PerGroup(Guidance):
 @dataclass(frozen=True, eq=False)
 class _Cost(_PerGroup):
     kind: Literal["parameters", "macs"]
+
+    def __repr__(self) -> str:
+        return f"cost({self.kind!r})"
 
     def group_factors(self, architecture: Architecture) -> Float[Tensor, "groups"]:
         costs = architecture.costs
@@ -177,13 +198,22 @@ class _Custom(Guidance):
     def group_factors(self, architecture: Architecture) -> Float[Tensor, "groups"]:
         return self._scaled(torch.stack([self._of(group).mean() for group in architecture.groups]))
 
+    def __repr__(self) -> str:
+        source = self.values
+        what = f"given for {', '.join(source)}" if isinstance(source, Mapping) else getattr(source, "__name__", "a function")
+        return f"custom({what}, normalise={self.normalise})"
+
     def _scaled(self, values: Float[Tensor, "units"]) -> Float[Tensor, "units"]:
         return _mean_one(values) if self.normalise else values
 
     def _of(self, group: UnitGroup) -> Float[Tensor, "units"]:
-        values = self.values
-        given = values.get(group.name, torch.ones(group.size)) if isinstance(values, Mapping) else values(group)
-        return _checked(group, torch.as_tensor(given, dtype=torch.float64).detach().cpu())
+        source = self.values
+        given = source.get(group.name, torch.ones(group.size)) if isinstance(source, Mapping) else source(group)
+        try:
+            values = torch.as_tensor(given, dtype=torch.float64).detach().cpu()
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise GuidanceError(f"guidance of group '{group.name}' is {given!r}; give one number per unit.") from error
+        return _checked(group, values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,6 +221,9 @@ class _Factors(_PerGroup):
     """Plain factors of named groups."""
 
     factors: dict[str, float]
+
+    def __repr__(self) -> str:
+        return repr(self.factors)
 
     def group_factors(self, architecture: Architecture) -> Float[Tensor, "groups"]:
         _require_groups(architecture, self.factors)
@@ -201,6 +234,9 @@ class _Factors(_PerGroup):
 class _Across(Guidance):
     base: Guidance
     factors: Guidance
+
+    def __repr__(self) -> str:
+        return f"{self.base!r}.across({self.factors!r})"
 
     def coefficients(self, architecture: Architecture) -> Coefficients:
         base = self.base.coefficients(architecture)
@@ -267,5 +303,5 @@ def _require_groups(architecture: Architecture, given: Mapping[str, object]) -> 
 
 
 def _require_finite(name: str, value: int | float) -> None:
-    if not torch.isfinite(torch.tensor(float(value))):
-        raise GuidanceError(f"{name}={value} is not finite.")
+    if not isinstance(value, numbers.Real) or not math.isfinite(value):
+        raise GuidanceError(f"{name}={value!r} is not finite; give a finite number.")

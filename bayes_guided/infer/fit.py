@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from bayes_guided.analysis.implied import Reading, reading_of
 from bayes_guided.architecture import Architecture, SubArchitecture, reduce
 from bayes_guided.architecture.survey import PROTECTED_BY_USER
+from bayes_guided.arguments import whole_number
 from bayes_guided.exceptions import ConfigError, ReadingError
 from bayes_guided.files import save_tree
 from bayes_guided.infer.draws import Draws
@@ -42,7 +43,7 @@ class Fit(ABC):
 
     prior: Prior
     likelihood: Likelihood
-    net: nn.Module
+    net: nn.Module = field(repr=False)
     history: History
     seed: int
     seconds: float
@@ -196,7 +197,9 @@ class Fit(ABC):
 
         Raises:
             ReadingError: as `unit_survival`; and where only the units' marginals are known.
+            ConfigError: if n is not a positive whole number.
         """
+        whole_number("n", n)
         generator = self.generator() if generator is None else generator
         found = self._masks(reading, self._meaning(reading, tau, curvature), self.draws(n, generator))
         return {name: _drawn_masks(values.cpu(), generator) | self.protected[name] for name, values in found.items()}
@@ -214,7 +217,9 @@ class Fit(ABC):
 
         Raises:
             DataError: if the network does not run on the inputs.
+            ConfigError: if `draws` is not a positive whole number.
         """
+        whole_number("draws", draws)
         like = next(self.net.parameters())
         inputs = as_tensor(inputs, like.dtype).to(like.device)
         return predict_draws(self.net, self.architecture, self.likelihood, self.draws(draws), inputs)
@@ -224,7 +229,9 @@ class Fit(ABC):
 
         Raises:
             DataError, LabelError: for data that cannot be used.
+            ConfigError: if `draws` is not a positive whole number.
         """
+        whole_number("draws", draws)
         like = next(self.net.parameters())
         batches = as_batches(data, 1024, like.device, like.dtype)
         return evaluate_draws(self.net, self.architecture, self.likelihood, self.draws(draws), batches)

@@ -50,7 +50,7 @@ class Categorical(ClassLikelihood):
         else:
             raise LabelError(
                 "Categorical needs labels of dtype int64 and shape (N,), or probabilities of shape (N, classes); got "
-                f"{targets.dtype} of shape {tuple(targets.shape)}."
+                f"{targets.dtype} of shape {tuple(targets.shape)}: convert labels by .long(), or one-hot ones by .argmax(1)."
             )
 
     def error(self, outputs: Float[Tensor, "batch classes"], targets: Tensor) -> Float[Tensor, "batch"]:

@@ -1,6 +1,7 @@
 """Numbers with normal noise, whose scale is known or learned."""
 
 import math
+import numbers
 
 import pyro
 import torch
@@ -34,8 +35,8 @@ class Normal(NumberLikelihood):
             StrengthError: if the scale is not positive and finite.
         """
         super().__init__()
-        if scale is not None and not 0 < scale < math.inf:
-            raise StrengthError(f"Normal(scale={scale}): give a positive finite standard deviation, or none to learn it.")
+        if scale is not None and not (isinstance(scale, numbers.Real) and 0 < scale < math.inf):
+            raise StrengthError(f"Normal(scale={scale!r}): give a positive finite standard deviation, or none to learn it.")
         self.log_scale = nn.Parameter(torch.zeros(())) if scale is None else None
         self._scale: float | Tensor | None = scale
 

@@ -35,9 +35,15 @@ def check_shape(likelihood: str, targets: Tensor, outputs: Float[Tensor, "batch 
         LabelError: naming the likelihood, the shape or type it needs and the one it got.
     """
     expected = tuple(drop_single(outputs).shape[1:])
-    if tuple(targets.shape[1:]) != expected:
+    found = tuple(targets.shape[1:])
+    if found != expected:
+        mend = "drop their second axis, as by targets[:, 0]" if found == (*expected, 1) else "mend the network or the targets"
         raise LabelError(
-            f"{likelihood} needs targets of shape {('N', *expected)} for this network; got shape {('N', *targets.shape[1:])}."
+            f"{likelihood} needs targets of shape {_cases(expected)} for this network; got shape {_cases(found)}: {mend}."
         )
     if not targets.is_floating_point():
-        raise LabelError(f"{likelihood} needs floating-point targets; got {targets.dtype}.")
+        raise LabelError(f"{likelihood} needs floating-point targets; got {targets.dtype}: convert them with .float().")
+
+
+def _cases(shape: tuple[int, ...]) -> str:
+    return f"({', '.join(['N', *map(str, shape)])})"

@@ -1,11 +1,13 @@
 """Adam with a proximal step: any training loop becomes guided, and whole rows become exactly zero."""
 
-from collections.abc import Callable, Iterable, Mapping
+import numbers
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import torch
 from torch import nn
 
+from bayes_guided.arguments import require_instance, whole_number
 from bayes_guided.exceptions import ConfigError, DataError
 from bayes_guided.priors.guided import GuidedPrior
 
@@ -56,10 +58,13 @@ class ProximalAdam(torch.optim.Optimizer):
 
         Raises:
             NoMAPError: if the weight prior is unbounded (GroupHorseshoe).
-            DataError: if `dataset_size` is not positive.
-            ConfigError: if the learning rate, betas, eps or warm-up are out of range, or the metric is unknown.
+            DataError: if `dataset_size` is not a positive whole number.
+            ConfigError: for a network or prior of the wrong kind, a learning rate, betas, eps or warm-up out of range, or an
+                unknown metric.
             ArchitectureMismatchError: if the network is not that of the prior's architecture.
         """
+        require_instance("net", net, nn.Module, "the network itself, a torch.nn.Module, and not its parameters")
+        require_instance("prior", prior, GuidedPrior, "a GuidedPrior (a SpikeAndSlabPrior is for fit_svi and fit_mcmc)")
         _check_settings(dataset_size, lr, betas, eps, warmup_steps)
         if metric not in _METRICS:
             raise ConfigError(f'metric="{metric}": give "row" or "weight".')
@@ -126,13 +131,12 @@ class ProximalAdam(torch.optim.Optimizer):
 
 
 def _check_settings(dataset_size: int, lr: float, betas: tuple[float, float], eps: float, warmup_steps: int) -> None:
-    if not dataset_size >= 1:
-        raise DataError(f"dataset_size={dataset_size}: give the number of training cases N, at least 1.")
+    if not isinstance(dataset_size, numbers.Integral) or dataset_size < 1:
+        raise DataError(f"dataset_size={dataset_size!r}: give the number of training cases N, at least 1.")
     if not 0 < lr < float("inf"):
         raise ConfigError(f"lr={lr}: give a positive finite learning rate.")
-    if not all(0 <= beta < 1 for beta in betas):
+    if not (isinstance(betas, Sequence) and len(betas) == 2 and all(0 <= beta < 1 for beta in betas)):
         raise ConfigError(f"betas={betas}: give two numbers from 0 up to, not including, 1.")
     if not 0 < eps < float("inf"):
         raise ConfigError(f"eps={eps}: give a small positive number.")
-    if warmup_steps < 0:
-        raise ConfigError(f"warmup_steps={warmup_steps}: give 0 or more.")
+    whole_number("warmup_steps", warmup_steps, least=0)

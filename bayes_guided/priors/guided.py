@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from bayes_guided.analysis.implied import reading_of
 from bayes_guided.architecture import Architecture, Role, UnitGroup
+from bayes_guided.arguments import require_instance
 from bayes_guided.exceptions import ArchitectureMismatchError, ConfigError, RowShapeError
 from bayes_guided.guidance import Guidance, constant
 from bayes_guided.priors.models.independent import IndependentInclusion
@@ -31,7 +32,7 @@ class GuidedPrior:
 
     Raises:
         GuidanceError, ProtectedGroupError: as `Guidance.coefficients`.
-        ConfigError: if `penalised` is neither "row" nor "norm".
+        ConfigError: for a part of the wrong kind, or if `penalised` is neither "row" nor "norm".
     """
 
     architecture: Architecture
@@ -41,6 +42,10 @@ class GuidedPrior:
     penalised: Literal["row", "norm"] = "row"
 
     def __post_init__(self) -> None:
+        require_instance("architecture", self.architecture, Architecture, "what Architecture.from_module returns")
+        require_instance("weights", self.weights, WeightPrior, "a weight prior, such as priors.GroupLaplace(strength=3.0)")
+        require_instance("guidance", self.guidance, Guidance, "a guidance, such as guidance.linear()")
+        require_instance("rest", self.rest, Normal, "the ridge on all other weights, priors.Normal(strength)")
         if self.penalised not in ("row", "norm"):
             raise ConfigError(f'GuidedPrior(penalised={self.penalised!r}): give "row" or "norm".')
         self.row_priors  # noqa: B018  bad guidance is refused here, not at the first use

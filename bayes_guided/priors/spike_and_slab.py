@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from bayes_guided.architecture import Architecture, SubArchitecture
+from bayes_guided.arguments import require_instance
 from bayes_guided.exceptions import (
     ArchitectureMismatchError,
     GuidanceError,
@@ -39,6 +40,7 @@ class SpikeAndSlabPrior:
     `log_volume` holds log alpha_u, 0 by default; see `laplace_log_volume` (P11). Densities and costs are float64, in nats.
 
     Raises:
+        ConfigError: for a part of the wrong kind.
         ArchitectureMismatchError: if `models` is a prior over another architecture.
         GuidanceError: if a unit that `models` may remove has slab guidance 0; or as `GuidedPrior`.
         SurvivalError: if `log_volume` lacks a group, has the wrong shape, or is not finite.
@@ -50,9 +52,11 @@ class SpikeAndSlabPrior:
     guidance: Guidance = field(default_factory=constant, kw_only=True)
     rest: Normal = field(default_factory=lambda: Normal(strength=0.5), kw_only=True)
     penalised: Literal["row", "norm"] = field(default="row", kw_only=True)
-    log_volume: UnitValues | None = field(default=None, kw_only=True)
+    log_volume: UnitValues | None = field(default=None, kw_only=True, repr=False)
 
     def __post_init__(self) -> None:
+        require_instance("slab", self.slab, WeightPrior, "a weight prior, such as priors.Normal(strength=0.5)")
+        require_instance("models", self.models, ModelPrior, "a prior over models, such as NestedWidth.from_guidance(...)")
         if self.models.architecture.fingerprint != self.architecture.fingerprint:
             raise ArchitectureMismatchError("the model prior is over another architecture; build both from the same one.")
         for name, prior in self.slab_prior.row_priors.items():

@@ -9,9 +9,9 @@ from torch import nn
 
 from bayes_guided import priors
 from bayes_guided.architecture import Architecture
+from bayes_guided.arguments import usable_device
 from bayes_guided.config import FitSettings, MAPSettings, RunConfig
 from bayes_guided.datasets import Dataset
-from bayes_guided.exceptions import ConfigError
 from bayes_guided.infer import Fit
 from bayes_guided.infer.training.session import Prior
 from bayes_guided.priors import GuidedPrior
@@ -58,7 +58,7 @@ def run(config: RunConfig, folder: str | Path, *, progress: bool | None = None, 
     """
     started = time.perf_counter()
     place = RunFolder(Path(folder))
-    _check_device(config.device)
+    usable_device(config.device)
     data = config.load_data()
     config = config.completed(data)
     if not check_owner(place, config) and place.finished:
@@ -124,11 +124,3 @@ def _fit_unguided(task: _Task, checkpoint: Path, progress: bool | None) -> Fit:
     ridge = priors.Normal(task.config.prior.rest)
     prior = GuidedPrior(task.prior.architecture, weights=ridge, rest=ridge)
     return _fit(task, prior, settings, checkpoint=checkpoint, progress=progress)
-
-
-def _check_device(name: str) -> None:
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(f"'device' is '{name}', which this machine does not offer ({reason}); give cpu or cuda.") from error

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 import torch
 from torch import nn
 
+from bayes_guided.arguments import whole_number
 from bayes_guided.exceptions import ConfigError
 from bayes_guided.infer.ensemble.member_batches import MemberBatches, bootstrap_weights, member_orders
 from bayes_guided.infer.ensemble.members import put_member, starts
@@ -76,8 +77,7 @@ def fit_ensemble(
         DivergedError: if the loss or a weight of any member becomes NaN or infinite.
         LabelError, NoMAPError, CheckpointError, RunFolderError, ArchitectureMismatchError: as `fit_map`.
     """
-    if members < 2:
-        raise ConfigError(f"members={members}: give at least 2.")
+    members = whole_number("members", members, least=2)
     if vary not in get_args(Vary):
         raise ConfigError(f'vary="{vary}": give "seed", "bootstrap" or "both".')
     plan = Plan(epochs, lr, schedule, ramp_epochs)

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from bayes_guided.architecture import reduce
+from bayes_guided.arguments import whole_number
 from bayes_guided.infer.map.objectives import MAPObjective, RefitObjective
 from bayes_guided.infer.map.result import MAPFit, Refit, surviving
 from bayes_guided.infer.training.batches import Data
@@ -66,7 +67,7 @@ def fit_map(
 
     Raises:
         DataError, LabelError: for data that cannot be used.
-        ConfigError: for a budget or seed out of range.
+        ConfigError: for an argument of the wrong kind, or a budget, seed or device out of range.
         NoMAPError: if the weight prior is unbounded (GroupHorseshoe).
         CollapseError: if a group loses all its units and `allow_empty` is False.
         DivergedError: if the loss or a weight becomes NaN or infinite.
@@ -75,7 +76,7 @@ def fit_map(
         ArchitectureMismatchError: if the prior is of another network.
     """
     plan = Plan(epochs, lr, schedule, ramp_epochs)
-    refit_plan = Plan(refit_epochs, lr, schedule) if refit_epochs else None
+    refit_plan = Plan(refit_epochs, lr, schedule) if whole_number("refit_epochs", refit_epochs, least=0) else None
     session = Session.begin(
         net,
         prior,

@@ -4,12 +4,12 @@ import copy
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from bayes_guided.arguments import whole_number
 from bayes_guided.exceptions import ConfigError, DataError
 from bayes_guided.infer.mcmc.chains import Chain, Record, run_chain
 from bayes_guided.infer.mcmc.continuous_chain import ContinuousChain, NUTSSettings
@@ -176,13 +176,9 @@ def _all_cases(batches: Batches) -> tuple[Tensor, Tensor]:
 
 
 def _check(settings: NUTSSettings, chains: int, draws: int) -> None:
-    limits: list[tuple[str, Any, bool, str]] = [
-        ("chains", chains, chains >= 1, "give at least 1"),
-        ("draws", draws, draws >= _FEWEST_DRAWS, f"give at least {_FEWEST_DRAWS}"),
-        ("warmup", settings.warmup, settings.warmup >= _FEWEST_WARMUP, f"give at least {_FEWEST_WARMUP} steps"),
-        ("target_accept", settings.target_accept, 0 < settings.target_accept < 1, "give a probability between 0 and 1"),
-        ("max_tree_depth", settings.max_tree_depth, settings.max_tree_depth >= 1, "give at least 1"),
-    ]
-    for name, value, good, mend in limits:
-        if not good:
-            raise ConfigError(f"{name}={value}: {mend}.")
+    whole_number("chains", chains)
+    whole_number("draws", draws, least=_FEWEST_DRAWS)
+    whole_number("warmup", settings.warmup, least=_FEWEST_WARMUP)
+    whole_number("max_tree_depth", settings.max_tree_depth)
+    if not 0 < settings.target_accept < 1:
+        raise ConfigError(f"target_accept={settings.target_accept}: give a probability between 0 and 1.")

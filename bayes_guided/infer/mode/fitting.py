@@ -9,6 +9,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from bayes_guided.analysis.curvature import require_separate_cases
+from bayes_guided.arguments import require_instance
 from bayes_guided.exceptions import ConfigError, PosteriorError
 from bayes_guided.infer.map.result import MAPFit
 from bayes_guided.infer.mode.expansion import Expansion
@@ -34,7 +35,7 @@ def laplace(fit: MAPFit, data: Data, *, structure: Structure = "full") -> Laplac
     Out of the Gaussian are frozen weights, the noise, which stays as fitted, and weights at a kink of the penalty.
 
     Raises:
-        ConfigError: for an unknown structure.
+        ConfigError: for an unknown structure, or a fit that is no MAP.
         CurvatureError: if a full block would have more than 8192 weights, or a layer has no factors.
         PosteriorError: if no weight is left: every unit is zero and nothing else is trained.
         CovarianceError: if the posterior precision is not positive definite.
@@ -42,6 +43,7 @@ def laplace(fit: MAPFit, data: Data, *, structure: Structure = "full") -> Laplac
     """
     if structure not in STRUCTURES:
         raise ConfigError(f'structure="{structure}": give one of {", ".join(STRUCTURES)}.')
+    require_instance("fit", fit, MAPFit, "what fit_map returned: Laplace's approximation is at a MAP")
     started = time.perf_counter()
     found = expand(fit, data, structure, FlatWeights(fit.architecture).trainable(fit.net))
     if not bool(found.prior.free.any()):

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from bayes_guided.analysis.curvature import require_separate_cases
 from bayes_guided.analysis.margin import removal_margins
+from bayes_guided.arguments import require_instance
 from bayes_guided.exceptions import ReadingError
 from bayes_guided.infer.map.result import MAPFit
 from bayes_guided.infer.mode.expansion import Expansion
@@ -60,9 +61,11 @@ def margins(fit: MAPFit, data: Data, *, refit: bool | None = None) -> Margins:
 
     Raises:
         ReadingError: if the penalty has no kink at 0 of which the rate is the slope (Normal, GroupSqrtLaplace, the horseshoe).
+        ConfigError: if the fit is no MAP.
         CurvatureError: if a norm or dropout layer ties cases together, or the network is too large to refit.
         DataError, LabelError: for data that cannot be used.
     """
+    require_instance("fit", fit, MAPFit, "what fit_map returned: a margin is that of a MAP")
     if not isinstance(fit.prior.weights, WITH_MARGIN):
         raise ReadingError(
             f"{type(fit.prior.weights).__name__} has no margin: no finite rate is the slope at which its penalty lets a row "

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from bayes_guided.arguments import require_instance, whole_number
 from bayes_guided.exceptions import ConfigError
 from bayes_guided.guides import GuideName
 from bayes_guided.guides.base import START_SD
@@ -103,6 +104,11 @@ def fit_svi(
         DivergedError, CheckpointError, RunFolderError, ArchitectureMismatchError: as `fit_map`.
     """
     given = locals()
+    whole_number("epochs", epochs)
+    whole_number("particles", particles)
+    whole_number("elbo_draws", elbo_draws, least=2)
+    whole_number("rank", rank)
+    whole_number("kept_draws", kept_draws, least=2)
     shared = {
         "likelihood": likelihood,
         "validation": validation,
@@ -123,8 +129,8 @@ def fit_svi(
             start_sd=start_sd, elbo_draws=elbo_draws, gradient=gradient, restarts=restarts, allow_empty=allow_empty, **shared,
         )  # fmt: skip
     _refuse_options(given, _SPIKE_ONLY, "a GuidedPrior")
-    if particles < 1 or elbo_draws < 2:
-        raise ConfigError(f"particles={particles}, elbo_draws={elbo_draws}: give at least 1 and at least 2.")
+    if strength is not None:
+        require_instance("strength", strength, GammaStrength, "a hyperprior, bayes_guided.priors.GammaStrength")
     plan = Plan(epochs, lr, schedule, ramp)
     if guide is None or isinstance(guide, str):
         name = "mean_field" if guide is None else guide

@@ -19,6 +19,7 @@ from pyro.poutine.messenger import Messenger
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from bayes_guided.arguments import whole_number
 from bayes_guided.exceptions import ConfigError
 from bayes_guided.infer.draws import Draws
 from bayes_guided.infer.prediction.evaluation import check_cases, evaluate, summary_error
@@ -56,8 +57,7 @@ class PyroSettings:
         """
         if not callable(self.guide):
             raise ConfigError(f"guide={self.guide!r}: give the name of a guide, or a Pyro AutoGuide as a class or function.")
-        if self.kept_draws < 2:
-            raise ConfigError(f"kept_draws={self.kept_draws}: give at least 2.")
+        whole_number("kept_draws", self.kept_draws, least=2)
 
     def to_json(self) -> dict[str, Any]:
         """What decides the fit's course, as JSON values; of a function only its name."""

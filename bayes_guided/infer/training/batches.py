@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, SubsetRandomSampler
 
+from bayes_guided.arguments import whole_number
 from bayes_guided.datasets import check_data
 from bayes_guided.exceptions import DataError
 from bayes_guided.files import digest
@@ -106,14 +107,16 @@ def as_batches(data: Data, batch_size: int, device: torch.device, dtype: torch.d
     `dtype` is the network's; torch's default dtype if it is left out.
 
     Raises:
-        DataError: if the data are empty, mismatched, not finite, or of unknown size.
+        DataError: if the data are no such pair, empty, mismatched, not finite, or of unknown size.
+        ConfigError: if `batch_size` is not a positive whole number.
     """
     dtype = dtype or torch.get_default_dtype()
-    if batch_size < 1:
-        raise DataError(f"batch_size={batch_size}: give at least 1.")
+    batch_size = whole_number("batch_size", batch_size)
     if isinstance(data, DataLoader):
         _check_loader(data)
         return LoaderBatches(data, device, dtype)
+    if not (isinstance(data, list | tuple) and len(data) == 2):
+        raise DataError(f"data: got {_kind(data)}; give a pair (inputs, targets) of tensors or arrays, or a DataLoader.")
     inputs, targets = (as_tensor(part, dtype) for part in data)
     check_data(inputs, targets)
     return TensorBatches(inputs, targets, batch_size, device)
@@ -123,14 +126,20 @@ def as_tensor(values: Tensor | np.ndarray, dtype: torch.dtype) -> Tensor:
     """The values as a tensor: floating-point ones in `dtype`, others (labels) as they are.
 
     Raises:
-        DataError: for an array of text or objects.
+        DataError: for an array of text or objects, and for what is neither tensor nor array.
     """
+    if not isinstance(values, Tensor | np.ndarray):
+        raise DataError(f"data: got {_kind(values)} where a tensor or NumPy array goes; convert it with numpy.asarray.")
     if isinstance(values, np.ndarray):
         try:
             values = torch.from_numpy(np.require(values, requirements=["C", "W"]))
         except TypeError as error:
             raise DataError(f"an array of dtype {values.dtype} cannot become a tensor; give numbers.") from error
     return values.to(dtype) if values.is_floating_point() else values
+
+
+def _kind(values: Any) -> str:
+    return f"{type(values).__name__} of {len(values)}" if isinstance(values, list | tuple) else type(values).__name__
 
 
 def _check_loader(loader: DataLoader[Any]) -> None:

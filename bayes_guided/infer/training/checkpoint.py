@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from bayes_guided.arguments import whole_number
 from bayes_guided.exceptions import CheckpointError, ConfigError
 from bayes_guided.files import load_tree, remove_partials, save_tree
 from bayes_guided.infer.training.generators import Generators, generator_states
@@ -65,8 +66,7 @@ class Checkpoints:
         Raises:
             ConfigError: if `steps` or `seconds` is not positive.
         """
-        if (steps is not None and steps < 1) or not seconds > 0:
-            raise ConfigError(f"checkpoint_steps={steps}, checkpoint_seconds={seconds}: give positive numbers.")
+        check_interval(steps, seconds)
         self.folder = folder
         self.identity = identity
         self.every_steps, self.every_seconds = steps, seconds
@@ -153,6 +153,18 @@ class Checkpoint:
         tree = load_tree(self.path, kind="checkpoint")
         _require_same_run(self.path, tree["identity"], self.identity)
         return tree
+
+
+def check_interval(steps: int | None, seconds: float) -> None:
+    """Refuses to write a checkpoint every so many steps and seconds.
+
+    Raises:
+        ConfigError: if `steps` is given and not a positive whole number, or `seconds` is not positive.
+    """
+    if steps is not None:
+        whole_number("checkpoint_steps", steps)
+    if not seconds > 0:
+        raise ConfigError(f"checkpoint_seconds={seconds}: give a positive number.")
 
 
 def _device(module: nn.Module) -> torch.device:

@@ -1,6 +1,7 @@
 """The one training loop: every fit is an objective given to it."""
 
 import math
+import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from bayes_guided.arguments import whole_number
 from bayes_guided.exceptions import ConfigError, DivergedError
 from bayes_guided.infer.training.batches import Batches
 from bayes_guided.infer.training.checkpoint import Checkpoint, Position
@@ -65,9 +67,8 @@ class Plan:
     ramp_epochs: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.epochs < 1:
-            raise ConfigError(f"epochs={self.epochs}: give at least 1.")
-        if not 0 < self.lr < math.inf:
+        whole_number("epochs", self.epochs)
+        if not isinstance(self.lr, numbers.Real) or not 0 < self.lr < math.inf:
             raise ConfigError(f"lr={self.lr}: give a positive finite learning rate.")
         if self.schedule not in ("constant", "cosine"):
             raise ConfigError(f'schedule="{self.schedule}": give "constant" or "cosine".')

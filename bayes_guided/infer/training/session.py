@@ -1,6 +1,7 @@
 """What every fit starts with: copies of network and likelihood on the device, batches, a seed, checkpoints."""
 
 import copy
+import numbers
 import re
 import time
 from dataclasses import asdict, dataclass, field
@@ -10,10 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bayes_guided.arguments import require_instance, usable_device
 from bayes_guided.exceptions import ConfigError
 from bayes_guided.files import digest
 from bayes_guided.infer.training.batches import Batches, Data, as_batches
-from bayes_guided.infer.training.checkpoint import Checkpoints
+from bayes_guided.infer.training.checkpoint import Checkpoints, check_interval
 from bayes_guided.infer.training.history import History
 from bayes_guided.infer.training.loop import Objective, Plan, train
 from bayes_guided.infer.training.processes import current_processes
@@ -69,14 +71,18 @@ class Session:
         Raises:
             ArchitectureMismatchError: if the prior is of another network.
             DataError: for data that cannot be used.
-            ConfigError: for a seed or checkpoint setting out of range.
+            ConfigError: for an argument of the wrong kind, a device that is not there, or a seed or checkpoint setting out of
+                range.
         """
+        likelihood = Categorical() if likelihood is None else likelihood
+        _check_kinds(net, prior, likelihood)
+        check_interval(checkpoint_steps, checkpoint_seconds)
         prior.architecture.check(net)
-        device, dtype = torch.device(device), next(net.parameters()).dtype
+        device, dtype = usable_device(device), next(net.parameters()).dtype
         batches = as_batches(data, batch_size, device, dtype)
         held_out = None if validation is None else as_batches(validation, batch_size, device, dtype)
         net = copy.deepcopy(net).to(device)
-        likelihood = copy.deepcopy(Categorical() if likelihood is None else likelihood).to(device)
+        likelihood = copy.deepcopy(likelihood).to(device)
         processes = current_processes()
         processes.same_start(net)
         processes.same_start(likelihood)
@@ -132,9 +138,15 @@ class Session:
 def _seed(seed: int | None) -> int:
     if seed is None:
         return int(torch.randint(2**31, ()).item())
-    if not 0 <= seed < 2**63:
-        raise ConfigError(f"seed={seed}: give a whole number from 0 to 2^63 - 1.")
-    return seed
+    if isinstance(seed, bool) or not isinstance(seed, numbers.Integral) or not 0 <= seed < 2**63:
+        raise ConfigError(f"seed={seed!r}: give a whole number from 0 to 2^63 - 1.")
+    return int(seed)
+
+
+def _check_kinds(net: Any, prior: Any, likelihood: Any) -> None:
+    require_instance("net", net, nn.Module, "the network, a torch.nn.Module")
+    require_instance("prior", prior, (GuidedPrior, SpikeAndSlabPrior), "a GuidedPrior or a SpikeAndSlabPrior")
+    require_instance("likelihood", likelihood, Likelihood, "one of bayes_guided.likelihoods, such as Categorical()")
 
 
 def _network_identity(net: nn.Module) -> dict[str, Any]:

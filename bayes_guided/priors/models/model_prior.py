@@ -1,5 +1,6 @@
 """What every prior over models can do: a distribution over the masks of an architecture."""
 
+import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from bayes_guided.architecture import Architecture, SubArchitecture
+from bayes_guided.arguments import require_instance, whole_number
 from bayes_guided.exceptions import ArchitectureMismatchError, WidthLawError
 from bayes_guided.priors.models.forms import Form, MaskDistribution, SampleSites, require_form, sample_jointly
 from bayes_guided.priors.models.guided_units import GuidedUnits
@@ -32,7 +34,7 @@ class ModelPrior(ABC):
     """
 
     architecture: Architecture
-    protected: Masks | None = field(default=None, kw_only=True)
+    protected: Masks | None = field(default=None, kw_only=True, repr=False)
     device: torch.device = field(default=CPU, kw_only=True)
 
     def log_prob(self, sub: SubArchitecture) -> Float[Tensor, ""]:
@@ -40,7 +42,9 @@ class ModelPrior(ABC):
 
         Raises:
             ArchitectureMismatchError: if the model belongs to another architecture.
+            ConfigError: if it is no SubArchitecture.
         """
+        require_instance("sub", sub, SubArchitecture, "a SubArchitecture, as architecture.sub_architecture(masks) makes it")
         if sub.architecture.fingerprint != self.architecture.fingerprint:
             raise ArchitectureMismatchError(
                 "the sub-architecture belongs to another architecture than the prior; take it from the prior's own "
@@ -58,7 +62,12 @@ class ModelPrior(ABC):
         return torch.where(complete, self._log_prob(guided), -torch.inf).to(self.device)
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> dict[str, Bool[Tensor, "samples _"]]:
-        """`n` models drawn independently, as a (n, units) mask per group; `generator` lives on the CPU."""
+        """`n` models drawn independently, as a (n, units) mask per group; `generator` lives on the CPU.
+
+        Raises:
+            ConfigError: if n is not a positive whole number.
+        """
+        whole_number("n", n)
         masks = self.units.complete_masks(self._sample(n, generator))
         return {name: mask.to(self.device) for name, mask in masks.items()}
 
@@ -102,10 +111,9 @@ class ModelPrior(ABC):
         Fewer where fewer have positive probability. The order among equally probable models is arbitrary.
 
         Raises:
-            ValueError: if k is not positive.
+            ConfigError: if k is not a positive whole number.
         """
-        if k < 1:
-            raise ValueError(f"most_probable({k}): ask for one model or more.")
+        whole_number("k", k)
         return [(SubArchitecture(self.architecture, masks), value) for value, masks in islice(self._ranked(), k)]
 
     def condition(self, *, min_width: int | Mapping[str, int]) -> "ModelPrior":
@@ -114,7 +122,7 @@ class ModelPrior(ABC):
         Conditioning is exact. It adds to conditions made before.
 
         Raises:
-            WidthLawError: if a minimum is negative, above the group's size, or has probability 0.
+            WidthLawError: if a minimum is not whole, negative, above the group's size, or has probability 0.
             ProtectedGroupError: if a group does not exist.
         """
         if isinstance(min_width, Mapping):
@@ -123,7 +131,7 @@ class ModelPrior(ABC):
         minimums = {}
         for group in self.architecture.groups:
             wanted = min_width.get(group.name, 0) if isinstance(min_width, Mapping) else min_width
-            if not 0 <= wanted <= group.size:
+            if not isinstance(wanted, numbers.Integral) or not 0 <= wanted <= group.size:
                 raise WidthLawError(f"min_width={wanted} for group '{group.name}', which has {group.size} units.")
             minimums[group.name] = max(0, wanted - self.units.num_protected(group.name))
         return self._condition(minimums)

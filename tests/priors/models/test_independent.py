@@ -9,6 +9,7 @@ from pyro import poutine
 import bayes_guided.guidance as guidance
 from bayes_guided.exceptions import (
     ArchitectureMismatchError,
+    ConfigError,
     ExactLimitError,
     MaskError,
     ProtectedGroupError,
@@ -175,7 +176,7 @@ def test_wrong_masks(architecture, prior):
         prior.condition(min_width={"4": 1})
     with pytest.raises(WidthLawError):
         prior.condition(min_width=5)
-    with pytest.raises(ValueError, match="one model"):
+    with pytest.raises(ConfigError, match="k=0"):
         prior.most_probable(0)
 
 
