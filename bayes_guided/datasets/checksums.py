@@ -5,16 +5,17 @@ from pathlib import Path
 
 from bayes_guided.exceptions import ChecksumError
 
-# Keys are "folder/file", IDX files without ".gz": digests are of the content, so that any compression of it serves.
+# Keys are "folder/file", the folder as `_set_name` has it, IDX files without ".gz": digests are of the content, so that
+# any compression of it serves.
 _KNOWN = {
     "mnist/t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "mnist/t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
     "mnist/train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "mnist/train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-    "fashion-mnist/t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-    "fashion-mnist/t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
-    "fashion-mnist/train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-    "fashion-mnist/train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+    "fashionmnist/t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    "fashionmnist/t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+    "fashionmnist/train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    "fashionmnist/train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
     "concrete/data.txt": "43d290fd2c2a399ad7e62c45cab5337ba94ece69ebdcf5875aa668cb886243de",
     "concrete/index_features.txt": "d59784813bbf8e9a47929bbd4195498a43979c690f9e799cfe2e14522217c48d",
     "concrete/index_target.txt": "aa67a169b0bba217aa0aa88a65346920c84c42447c36ba5f7ea65f422c1fe5d8",
@@ -41,19 +42,19 @@ _KNOWN = {
     "energy/index_train_2.txt": "1fe337eddc40679b4633dab7030e76a9f6e4363be1c1c1a003d9d8ae4edfba4c",
     "energy/index_train_3.txt": "cb41d80ae9e13735aaf808e2ca0a3c92df9657bf68f3f0305a58118830275e85",
     "energy/index_train_4.txt": "0b09afeb7841d618fc4e486799c85290555ab06ee5b4e689ebdb7ed5f85cdc85",
-    "power-plant/data.txt": "daebd20c408dfc5c4979604f240e891be162c3a5d00d662380aa669044a1fb31",
-    "power-plant/index_features.txt": "e169bdf59fac30d230f7d21be511d04dc8cc61e5edb1d8255758bc220ba3d4c7",
-    "power-plant/index_target.txt": "7de1555df0c2700329e815b93b32c571c3ea54dc967b89e81ab73b9972b72d1d",
-    "power-plant/index_test_0.txt": "12275c4b408fe4a27a7272f72d1a0fad33f9dd91907d07ca4dcdc9563d13e397",
-    "power-plant/index_test_1.txt": "a2909139a326cb87c6d23a813c024a4bf46dff7fa15e3a8591246a0a2111796d",
-    "power-plant/index_test_2.txt": "5313b81d4f6364d2343f68b830ce9187d801c56824830c786a045d88d3b6eb87",
-    "power-plant/index_test_3.txt": "e752268a6abe68634423c6f9255c5d8eec5720d9997debeaac2ee765319f8e8e",
-    "power-plant/index_test_4.txt": "feae409a2e4ab9d173253362f7c55154329f21cc4cf322d1fe9075ca5cf8b29d",
-    "power-plant/index_train_0.txt": "11db86b904ee546292ac81a2e02be5011f526c49d9c62d61f0578db0172c7c71",
-    "power-plant/index_train_1.txt": "bad779b961b07999867abd6488fea0724c8a5db72e543d42a83bec75cc01456b",
-    "power-plant/index_train_2.txt": "a823a42e379b42eabe3ef9cf71b49bdd9fdddfe7bd67be018adc0c936be2fb69",
-    "power-plant/index_train_3.txt": "86d98f4529c8cbb9c33569ce5b2dd1e5b174c0da0b4b2b3a4f4a62eb59551c35",
-    "power-plant/index_train_4.txt": "893838cb0e0f81361b173105f864fd1dbed58c7a149acdfc6c6442e96d326ef7",
+    "powerplant/data.txt": "daebd20c408dfc5c4979604f240e891be162c3a5d00d662380aa669044a1fb31",
+    "powerplant/index_features.txt": "e169bdf59fac30d230f7d21be511d04dc8cc61e5edb1d8255758bc220ba3d4c7",
+    "powerplant/index_target.txt": "7de1555df0c2700329e815b93b32c571c3ea54dc967b89e81ab73b9972b72d1d",
+    "powerplant/index_test_0.txt": "12275c4b408fe4a27a7272f72d1a0fad33f9dd91907d07ca4dcdc9563d13e397",
+    "powerplant/index_test_1.txt": "a2909139a326cb87c6d23a813c024a4bf46dff7fa15e3a8591246a0a2111796d",
+    "powerplant/index_test_2.txt": "5313b81d4f6364d2343f68b830ce9187d801c56824830c786a045d88d3b6eb87",
+    "powerplant/index_test_3.txt": "e752268a6abe68634423c6f9255c5d8eec5720d9997debeaac2ee765319f8e8e",
+    "powerplant/index_test_4.txt": "feae409a2e4ab9d173253362f7c55154329f21cc4cf322d1fe9075ca5cf8b29d",
+    "powerplant/index_train_0.txt": "11db86b904ee546292ac81a2e02be5011f526c49d9c62d61f0578db0172c7c71",
+    "powerplant/index_train_1.txt": "bad779b961b07999867abd6488fea0724c8a5db72e543d42a83bec75cc01456b",
+    "powerplant/index_train_2.txt": "a823a42e379b42eabe3ef9cf71b49bdd9fdddfe7bd67be018adc0c936be2fb69",
+    "powerplant/index_train_3.txt": "86d98f4529c8cbb9c33569ce5b2dd1e5b174c0da0b4b2b3a4f4a62eb59551c35",
+    "powerplant/index_train_4.txt": "893838cb0e0f81361b173105f864fd1dbed58c7a149acdfc6c6442e96d326ef7",
     "yacht/data.txt": "00dfecc0fc01ddd4c90b558a3ac11b246df8ebcfea130724223475a9a67f0ea1",
     "yacht/index_features.txt": "9d6093db34ed3db1834973eb10698ddb099971d39ac0e4707485d5f5aa5b0595",
     "yacht/index_target.txt": "06e9d52c1720fca412803e3b07c4b228ff113e303f4c7ab94665319d832bbfb7",
@@ -73,15 +74,21 @@ _KNOWN = {
 def check_known(path: Path, content: bytes | bytearray) -> None:
     """Refuse a known file with other content; files of other names, or in folders of other names, are the user's own.
 
-    `content` is what the file holds once decompressed.
+    `content` is what the file holds once decompressed. "mnist", "MNIST" and torchvision's "MNIST/raw" are one name.
 
     Raises:
         ChecksumError: if the digest is not that of the public file.
     """
-    expected = _KNOWN.get(f"{path.resolve().parent.name}/{path.name.removesuffix('.gz')}")
+    expected = _KNOWN.get(f"{_set_name(path.resolve().parent)}/{path.name.removesuffix('.gz')}")
     found = hashlib.sha256(content).hexdigest()
     if expected is not None and found != expected:
         raise ChecksumError(
             f"{path}: SHA-256 of its content is {found[:16]}..., of the public file {expected[:16]}...; fetch it again, or "
             "rename its folder if the data are meant to be others."
         )
+
+
+def _set_name(folder: Path) -> str:
+    """The name of the data set that a folder's own name says, without capitals and hyphens."""
+    name = folder.parent.name if folder.name == "raw" else folder.name
+    return name.lower().replace("-", "").replace("_", "")

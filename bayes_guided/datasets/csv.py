@@ -33,12 +33,14 @@ def load_csv(
     Class labels are whole numbers; their distinct values in ascending order become 0, 1, ...
 
     Raises:
-        ConfigError: if the task is unknown or the split leaves a part empty.
+        ConfigError: if the task is unknown, the delimiter not one character, or the split leaves a part empty.
         DataFileError: if the file is no table of finite numbers, has no such target or no feature column, if a label is
             not a whole number, or if there is only one class or one target value.
     """
     if task not in ("classification", "regression"):
         raise ConfigError(f"unknown task {task!r}; choose 'classification' or 'regression'.")
+    if len(delimiter) != 1:
+        raise ConfigError(f"delimiter={delimiter!r}: give one character.")
     path = Path(path)
     table = read_numeric_table(path, delimiter)
     column = _target_column(table, target, path)

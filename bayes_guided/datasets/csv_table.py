@@ -60,6 +60,8 @@ def _read_records(path: Path, delimiter: str | None) -> list[tuple[int, list[str
                 return [(number, cells) for number, line in enumerate(file, start=1) if (cells := line.split())]
             reader = csv.reader(file, delimiter=delimiter, strict=True)
             return [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
+    except FileNotFoundError as error:
+        raise DataFileError(f"{path}: there is no such file; give the path of a table of numbers.") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataFileError(f"{path}: cannot be read as a table in UTF-8 ({error}).") from error
 

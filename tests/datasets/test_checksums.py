@@ -22,6 +22,12 @@ def test_other_images_under_a_known_name_are_refused(tmp_path: Path, name: str, 
         load_idx(tmp_path / name)
 
 
+@pytest.mark.parametrize("name", ["MNIST", "MNIST/raw", "FashionMNIST/raw", "fashion_mnist", "power_plant"])
+def test_other_spellings_are_known_too(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ChecksumError):
+        check_known(tmp_path / name / ("data.txt" if "plant" in name else IMAGES), b"anything")
+
+
 def test_files_of_other_names_are_not_checked(tmp_path: Path) -> None:
     for folder, name in (("mine", IMAGES), ("mnist", "notes.txt")):
         check_known(tmp_path / folder / name, b"anything")

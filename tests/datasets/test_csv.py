@@ -100,7 +100,7 @@ def test_a_file_that_is_no_table_of_numbers_is_refused(tmp_path, text, message):
 
 
 def test_a_missing_file_and_another_encoding_are_refused(tmp_path):
-    with pytest.raises(DataFileError, match=r"absent\.csv: cannot be read"):
+    with pytest.raises(DataFileError, match=r"absent\.csv: there is no such file"):
         load_csv(tmp_path / "absent.csv", task="regression")
     (tmp_path / "mine.csv").write_bytes(b"\xff\xfe1\x002")
     with pytest.raises(DataFileError, match=r"mine\.csv: cannot be read"):
@@ -133,5 +133,8 @@ def test_targets_that_are_no_labels_are_refused(tmp_path):
 def test_wrong_settings_are_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"choose one inside \(0, 1\)"):
         load_csv(write(tmp_path), task="regression", test_fraction=1.0)
+    for delimiter in ("", ";;"):
+        with pytest.raises(ConfigError, match="give one character"):
+            load_csv(write(tmp_path), task="regression", delimiter=delimiter)
     with pytest.raises(ConfigError, match="unknown task 'ranking'; choose 'classification' or 'regression'"):
         load_csv(write(tmp_path), task="ranking")
