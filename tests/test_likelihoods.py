@@ -222,8 +222,8 @@ BAD_TARGETS = {
     "not a count": (Poisson(), OUTPUTS, REALS, "counts"),
     "a negative count": (Poisson(), OUTPUTS, -COUNTS, "counts"),
     "a missing count": (Poisson(), OUTPUTS, COUNTS * math.nan, "counts"),
-    "an output too many": (Normal(), OUTPUTS[:, :1], REALS[:, :1], r"\('N',\).*\('N', 1\)"),
-    "an output too few": (Normal(), OUTPUTS, REALS[:, 0], r"\('N', 2\).*\('N',\)"),
+    "an output too many": (Normal(), OUTPUTS[:, :1], REALS[:, :1], r"\(N,\) .*\(N, 1\): drop their second axis"),
+    "an output too few": (Normal(), OUTPUTS, REALS[:, 0], r"\(N, 2\) .*\(N,\): mend"),
     "whole numbers": (Normal(), OUTPUTS, torch.zeros(3, 2, dtype=torch.int64), "floating"),
 }
 

@@ -46,4 +46,4 @@ def check_shape(likelihood: str, targets: Tensor, outputs: Float[Tensor, "batch 
 
 
 def _cases(shape: tuple[int, ...]) -> str:
-    return f"({', '.join(['N', *map(str, shape)])})"
+    return f"(N, {', '.join(map(str, shape))})" if shape else "(N,)"

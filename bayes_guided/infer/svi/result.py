@@ -217,7 +217,7 @@ def _guide_from_tree(common: dict[str, Any], tree: dict[str, Any]) -> Guide | Ke
     free = FreeRest.of(architecture, net)
     rows = {name: rows.detach().clone() for name, rows in architecture.rows(net).items()}
     start = Weights(rows, free.take(free.values).clone())
-    anything = torch.Generator(start.rest.device).manual_seed(0)  # its draws are overwritten
+    anything = torch.Generator().manual_seed(0)  # its draws are overwritten
     guide = gaussian_guide(tree["family"], architecture, start, generator=anything, **tree["settings"])
     guide.load_state_dict(tree["state"])
     return guide.eval()

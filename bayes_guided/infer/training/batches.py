@@ -1,5 +1,6 @@
 """Mini-batches of a data set whose size is always known."""
 
+import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, TypeAlias
@@ -9,7 +10,6 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, SubsetRandomSampler
 
-from bayes_guided.arguments import whole_number
 from bayes_guided.datasets import check_data
 from bayes_guided.exceptions import DataError
 from bayes_guided.files import digest
@@ -107,11 +107,12 @@ def as_batches(data: Data, batch_size: int, device: torch.device, dtype: torch.d
     `dtype` is the network's; torch's default dtype if it is left out.
 
     Raises:
-        DataError: if the data are no such pair, empty, mismatched, not finite, or of unknown size.
-        ConfigError: if `batch_size` is not a positive whole number.
+        DataError: if the data are no such pair, empty, mismatched, not finite, or of unknown size, or the batch
+            size is not a positive whole number.
     """
     dtype = dtype or torch.get_default_dtype()
-    batch_size = whole_number("batch_size", batch_size)
+    if not isinstance(batch_size, numbers.Integral) or batch_size < 1:
+        raise DataError(f"batch_size={batch_size!r}: give a whole number of at least 1.")
     if isinstance(data, DataLoader):
         _check_loader(data)
         return LoaderBatches(data, device, dtype)
