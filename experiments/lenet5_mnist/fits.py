@@ -1,50 +1,107 @@
-"""One seed: stages of MAP, each on the network that the one before left; some end in a refit and hand a network over."""
+"""One seed: guided MAP until a network is small enough, refits from a teacher, ever smaller networks handed over."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 import bayes_guided as bg
 from bayes_guided.datasets import load_idx
 from experiments.shifts import shifted_batches
 
 from .net import GatedFeatures
+from .teacher import TaughtImages, Teacher, ridge_fit, taught
+from .units import prior_of, sizes
 
 Pair = tuple[Tensor, Tensor]
-IMAGES = 60_000
-"""Strengths in config.yaml are for so many training images; with fewer they shrink in proportion."""
-FAMILIES = {"group_laplace": bg.priors.GroupLaplace, "group_sqrt_laplace": bg.priors.GroupSqrtLaplace}
-PROFILES = {"constant": bg.guidance.constant, "linear": bg.guidance.linear}
+ROUNDS = 20
+"""Fits of a stage after which a network that is still too large is an error of config.yaml."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the stages of one case share: images and labels, how far images are moved (pixels), and the case's seed."""
+
+    training: Pair
+    shift: int
+    seed: int
 
 
 def measure(case: dict[str, Any], settings: dict[str, Any], data_dir: Path) -> dict[str, Any]:
     """One seed, as the images are or shifted: the networks handed over on the way from the largest to the smallest."""
     training, held_out = data_of(data_dir, settings)
-    net, points = start(case["seed"]), []
-    for number, stage in enumerate(settings["stages"]):
-        fit = fit_stage(net, stage, training, settings, shift=case["shift"], seed=case["seed"] + 100 * number)
-        net = fit.reduce() if fit.refit is None else fit.refit.net
-        if fit.refit is not None:
-            points.append({"point": stage["point"]} | sizes(net) | errors(fit, training, held_out))
-    return {"points": points}
+    setting = Setting(training, case["shift"], case["seed"])
+    first, *stages = settings["stages"]
+    net = narrowed(start(setting.seed), first, setting, 0)
+    recipe = of_form(settings["teacher"], setting.shift) | {"ridge": settings["ridge"]}
+    teacher = taught(net, training, recipe, shift=setting.shift, seed=1000 * setting.seed + 1) if recipe["members"] else None
+    loader = batches_of(training, teacher, setting.shift, recipe["temperature"])
+    points = []
+    for number, stage in enumerate(stages, start=1):
+        net = narrowed(net, stage, setting, 100 * number)
+        if "refit" in stage:
+            before = error_of(net, held_out)
+            recipe = of_form(stage["refit"], setting.shift) | {"ridge": settings["ridge"]}
+            net = ridge_fit(net, loader(recipe["batch_size"]), recipe, 1000 * setting.seed + 100 * number + 50).reduce()
+            errors = {"map_error": before, "test_error": error_of(net, held_out), "train_error": error_of(net, training)}
+            points.append({"point": stage["point"]} | sizes(net) | errors)
+    return {"teacher_error": None if teacher is None else error_of(teacher, held_out), "points": points}
 
 
-def sizes(net: nn.Module) -> dict[str, Any]:
-    """a-b-c-d, parameters and MACs per image (counts), by the package's counter."""
-    full = architecture_of(net).full()
-    return {"widths": widths(net), "parameters": full.num_parameters, "macs": full.macs}
+def batches_of(training: Pair, teacher: Teacher | None, shift: int, temperature: float) -> Callable[[int], DataLoader[Pair]]:
+    """What makes loaders of a batch size: images with what the teacher says of them, or with their labels if there is none."""
+    if teacher is None:
+        return partial(shifted_batches, *training, shift)
+    return TaughtImages(training[0], teacher, shift, temperature).batches
 
 
-def errors(fit: bg.MAPFit, training: Pair, held_out: Pair) -> dict[str, float]:
-    """Last-epoch errors (fractions) before the refit, and of the network handed over; those on the training images too."""
-    return {
-        "map_error": fit.evaluate(held_out).error,
-        "test_error": fit.evaluate(held_out, refit=True).error,
-        "train_error": fit.evaluate(training, refit=True).error,
-    }
+def of_form(recipe: Mapping[str, Any], shift: int) -> dict[str, Any]:
+    """The numbers of a recipe for images shifted or not: those that differ are given by `shift`."""
+    return {name: value[str(shift)] if isinstance(value, dict) else value for name, value in recipe.items()}
+
+
+def narrowed(net: nn.Module, stage: Mapping[str, Any], setting: Setting, place: int) -> nn.Module:
+    """The network after as many guided MAP fits as it takes to be below the stage's sizes, each on what the last has left.
+
+    The strength rises from fit to fit by the factor `rise`. Features are gated where the stage guides them.
+
+    Raises:
+        ValueError: if it is still too large after `ROUNDS` fits.
+    """
+    for fits in range(ROUNDS):
+        size = sizes(net)
+        if all(size[name] < limit for name, limit in stage["below"].items()):
+            return net
+        gated = GatedFeatures(net) if "features" in stage["across"] else net
+        strength, seed = stage["strength"] * stage["rise"] ** fits, 1000 * setting.seed + place + fits
+        net = guided(gated, stage, strength, setting, seed).reduce()
+    raise ValueError(f"after {ROUNDS} fits the network is still {sizes(net)}, not below {stage['below']}; raise `strength`.")
+
+
+def guided(net: nn.Module, stage: Mapping[str, Any], strength: float, setting: Setting, seed: int) -> bg.MAPFit:
+    """The guided MAP of the labels."""
+    return bg.fit_map(
+        net.to(memory_format=torch.channels_last),  # pyright: ignore[reportCallIssue]  the layout that is fast
+        prior_of(net, stage, strength, len(setting.training[0])),
+        shifted_batches(*setting.training, setting.shift, stage["batch_size"]),
+        epochs=stage["epochs"],
+        lr=stage["lr"],
+        seed=seed,
+        progress=False,
+    )
+
+
+@torch.no_grad()
+def error_of(net: nn.Module, data: Pair) -> float:
+    """The fraction of images whose most probable class is not their label."""
+    net.eval()
+    said = torch.cat([net(images).argmax(dim=1) for images in data[0].split(1024)])
+    return round(float((said != data[1]).double().mean()), 6)
 
 
 def data_of(folder: Path, settings: Mapping[str, Any]) -> tuple[Pair, Pair]:
@@ -68,42 +125,3 @@ def start(seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return bg.nets.lenet5()
-
-
-def widths(net: nn.Module) -> list[int]:
-    """a-b-c-d: channels, channels, features that the first linear layer reads, its hidden units."""
-    a, b = (net.get_parameter(f"{name}.weight").shape[0] for name in ("conv1", "conv2"))
-    d, c = net.get_parameter("fc1.weight").shape
-    return [a, b, c, d]
-
-
-def architecture_of(net: nn.Module) -> bg.Architecture:
-    """The units of a LeNet-5; where features are gated they are the units, and the channels that feed them stay."""
-    protect = ("conv2",) if isinstance(net, GatedFeatures) else ()
-    return bg.Architecture.from_module(net, torch.zeros(2, 1, 28, 28), protect=protect)
-
-
-def prior_of(net: nn.Module, stage: Mapping[str, Any], images: int) -> bg.GuidedPrior:
-    """The guided prior of a stage on a network."""
-    weights = FAMILIES[stage["prior"]](stage["strength"] * images / IMAGES)
-    return bg.GuidedPrior(architecture_of(net), weights, PROFILES[stage["guidance"]]().across(stage["across"]))
-
-
-def fit_stage(
-    net: nn.Module, stage: Mapping[str, Any], data: Pair, settings: Mapping[str, Any], *, shift: int, seed: int
-) -> bg.MAPFit:
-    """The MAP of one stage, with its refit if it has one; features are gated where the stage guides them."""
-    net = GatedFeatures(net) if "features" in stage["across"] else net
-    prior = prior_of(net, stage, len(data[0]))
-    batch_size = stage.get("batch_size", settings["batch_size"])
-    return bg.fit_map(
-        net.to(memory_format=torch.channels_last),  # pyright: ignore[reportCallIssue]  the layout that is fast
-        prior,
-        shifted_batches(*data, shift, batch_size) if shift else data,
-        epochs=stage["epochs"],
-        batch_size=batch_size,
-        lr=stage["lr"],
-        refit_epochs=stage.get("refit", 0),
-        seed=seed,
-        progress=False,
-    )

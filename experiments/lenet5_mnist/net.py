@@ -39,3 +39,21 @@ def kept_features(net: nn.Module) -> nn.Module:
     if not isinstance(net, GatedFeatures):
         return nn.Identity()
     return nn.Sequential(net.kept, net.features)
+
+
+class WithDropout(nn.Module):
+    """A LeNet-5 of any widths with dropout of the features after the flatten and of the hidden units: a teacher."""
+
+    def __init__(self, net: nn.Module, fraction: float) -> None:
+        """Takes the layers of a LeNet-5; they are shared, not copied. `fraction` is how much is dropped, of both."""
+        super().__init__()
+        self.conv1, self.conv2 = net.get_submodule("conv1"), net.get_submodule("conv2")
+        self.fc1, self.fc2 = net.get_submodule("fc1"), net.get_submodule("fc2")
+        self.dropout = nn.Dropout(fraction)
+
+    def forward(self, x: Float[Tensor, "batch 1 28 28"]) -> Float[Tensor, "batch classes"]:
+        """Outputs before any softmax."""
+        x = max_pool2d(self.conv1(x), 2)
+        x = max_pool2d(self.conv2(x), 2)
+        x = self.dropout(torch.flatten(x, 1))
+        return self.fc2(self.dropout(relu(self.fc1(x))))

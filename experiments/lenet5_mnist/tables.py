@@ -15,7 +15,8 @@ def tables(rows: list[Row]) -> dict[str, str]:
 
 def by_setting(rows: list[Row]) -> dict[tuple[str, int], list[Row]]:
     """The networks handed over, one a seed, for every point with and without shifts; points in the order of the bars."""
-    flat = [{"shift": row["shift"], "seed": row["seed"]} | point for row in rows for point in row["points"]]
+    shared = ("shift", "seed", "teacher_error")
+    flat = [{name: row[name] for name in shared} | point for row in rows for point in row["points"]]
     keys = sorted({(row["point"], row["shift"]) for row in flat}, key=lambda key: (key[0], -key[1]))
     return {key: [row for row in flat if (row["point"], row["shift"]) == key] for key in keys}
 
@@ -63,12 +64,13 @@ def _settings(rows: list[Row]) -> str:
 
 def _seeds(rows: list[Row]) -> str:
     lines = [
-        "| setting | seed | a-b-c-d | parameters | MACs | test error before refit | handed over | training error |",
-        "|---|---|---|---|---|---|---|---|",
+        "| setting | seed | a-b-c-d | parameters | MACs | test error before refit | handed over | training error | teacher |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for (point, shift), found in by_setting(rows).items():
         for row in found:
-            percents = " | ".join(f"{row[name]:.2%}" for name in ("map_error", "test_error", "train_error"))
+            errors = ("map_error", "test_error", "train_error", "teacher_error")
+            percents = " | ".join("labels" if row[name] is None else f"{row[name]:.2%}" for name in errors)
             size = f"{size_of(row)} | {row['parameters']:,} | {row['macs']:,}"
             lines.append(f"| {name_of(point, shift)} | {row['seed']} | {size} | {percents} |")
     return "\n".join(lines)
