@@ -43,7 +43,7 @@ class Batches(ABC):
 class TensorBatches(Batches):
     """Batches of two tensors held on the device, of sizes that differ by one at most.
 
-    Equal sizes weigh every case alike, and leave no last batch of a single case, which batch norm could not use.
+    Equal sizes weigh every case alike, and leave no last batch of few cases, of which batch norm has poor statistics.
     """
 
     def __init__(self, inputs: Tensor, targets: Tensor, batch_size: int, device: torch.device) -> None:
