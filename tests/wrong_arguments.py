@@ -71,7 +71,7 @@ calls = {
     "the network is a NoneType": lambda: bg.Architecture.from_module(None, x),
     "are empty": lambda: bg.Architecture.from_module(net, x[:0]),
     "sub: got a dict": lambda: bg.reduce(net, {}),
-    "is a list; give a tensor of torch.bool": lambda: architecture.sub_architecture({"layers.0": [True] * 4}),
+    "is a list; it must be torch.bool, as a tensor": lambda: architecture.sub_architecture({"layers.0": [True] * 4}),
     "masks are a Tensor": lambda: architecture.sub_architecture(torch.ones(4)),
     "rows are a list": lambda: architecture.write_rows(net, list(rows.values())),
     "are a ndarray": lambda: architecture.write_rows(net, {"layers.0": np.ones((4, 4))}),

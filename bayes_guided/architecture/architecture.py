@@ -206,8 +206,8 @@ class Architecture:
             if name not in checked:
                 raise MaskError(f"mask for unknown group {name!r}; the groups are {', '.join(checked)}")
             if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
-                found = f"a tensor of {mask.dtype}" if isinstance(mask, Tensor) else f"a {type(mask).__name__}"
-                raise MaskError(f"the mask of group {name!r} is {found}; give a tensor of torch.bool")
+                found = f"has dtype {mask.dtype}" if isinstance(mask, Tensor) else f"is a {type(mask).__name__}"
+                raise MaskError(f"the mask of group {name!r} {found}; it must be torch.bool, as a tensor")
             if mask.shape != checked[name].shape:
                 raise MaskError(
                     f"the mask of group {name!r} has shape {tuple(mask.shape)}; the group has {len(checked[name])} units"

@@ -42,12 +42,12 @@ class GuidedPrior:
     penalised: Literal["row", "norm"] = "row"
 
     def __post_init__(self) -> None:
+        if self.penalised not in ("row", "norm"):
+            raise ConfigError(f'GuidedPrior(penalised={self.penalised!r}): give "row" or "norm".')
         require_instance("architecture", self.architecture, Architecture, "what Architecture.from_module returns")
         require_instance("weights", self.weights, WeightPrior, "a weight prior, such as priors.GroupLaplace(strength=3.0)")
         require_instance("guidance", self.guidance, Guidance, "a guidance, such as guidance.linear()")
         require_instance("rest", self.rest, Normal, "the ridge on all other weights, priors.Normal(strength)")
-        if self.penalised not in ("row", "norm"):
-            raise ConfigError(f'GuidedPrior(penalised={self.penalised!r}): give "row" or "norm".')
         self.row_priors  # noqa: B018  bad guidance is refused here, not at the first use
 
     def check(self, net: nn.Module) -> None:
