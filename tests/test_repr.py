@@ -29,6 +29,15 @@ def test_guidance_is_shown_as_it_was_written():
         assert repr(guidance) == shown
 
 
+def test_data_sets_count_their_cases():
+    digits = bg.datasets.load_digits()
+    sizes = [len(digits.train_y), len(digits.test_y)]
+    assert repr(digits) == f"Dataset(digits: {sizes[0]} training and {sizes[1]} test cases of 64 features, 10 classes)"
+    split = digits.split_validation(0.1, seed=0)
+    assert split.validation_y is not None
+    assert f"training, {len(split.validation_y)} validation and" in repr(split)
+
+
 def test_fits_and_priors_show_no_tensors():
     net = CLASSES.net()
     prior = CLASSES.prior(net)

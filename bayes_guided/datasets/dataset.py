@@ -13,7 +13,7 @@ from .label_noise import mislabelled
 from .split import split_rows
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """Training and test part of a data set, and a validation part where one was cut off.
 
@@ -49,6 +49,15 @@ class Dataset:
         self._check_part("test part", self.test_x, self.test_y)
         if self.validation_x is not None and self.validation_y is not None:
             self._check_part("validation part", self.validation_x, self.validation_y)
+
+    def __repr__(self) -> str:
+        """One line of sizes, for notebooks."""
+        parts = [f"{len(self.train_y)} training"]
+        if self.validation_y is not None:
+            parts.append(f"{len(self.validation_y)} validation")
+        targets = "regression" if self.num_classes is None else f"{self.num_classes} classes"
+        shape = " x ".join(str(size) for size in self.train_x.shape[1:]) or "1"
+        return f"Dataset({self.name}: {', '.join(parts)} and {len(self.test_y)} test cases of {shape} features, {targets})"
 
     def split_validation(self, fraction: float, seed: int) -> "Dataset":
         """A new data set whose validation part is `fraction` of this training part, which shrinks by it.

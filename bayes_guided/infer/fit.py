@@ -97,7 +97,7 @@ class Fit(ABC):
         """Models read off joint draws of the weights; where those leave it open, log odds of presence given the draw, nats."""
         del meaning, draws
         raise ReadingError(
-            f'in the reading "{reading}" a {self.method} fit knows every unit by itself, not joint models; use unit_survival.'
+            f'in the reading "{reading}" this {self.method} fit knows every unit by itself, not joint models; use unit_survival.'
         )
 
     def independent_units(self, reading: str) -> bool:
@@ -265,7 +265,7 @@ class Fit(ABC):
     def _meaning(self, reading: str, tau: float | None, curvature: float | None) -> Reading | None:
         if reading not in self.readings:
             raise ReadingError(
-                f'a {self.method} fit has no survival in the reading "{reading}"; it knows {", ".join(self.readings)}.'
+                f'this {self.method} fit has no survival in the reading "{reading}"; it knows {", ".join(self.readings)}.'
             )
         if reading in ("map", "inclusion"):
             return None
