@@ -80,13 +80,13 @@ def _models(prior: Prior, reading: str, prior_reading: str, tau: float | None, c
 def _no_such_reading(fit: Fit, reading: str) -> str:
     if reading == "evidence" and MAP_READING in fit.readings:
         return (
-            f'this {fit.method} fit has exact zeros and no posterior odds, so the prior odds of the reading "evidence" have no '
-            'counterpart in it. Compare with reading="map", which shows the model it chose beside that prior, or take the '
+            f'this {fit.method} fit has exact zeros and no posterior odds, so the prior odds of the reading "evidence" have '
+            'no counterpart in it. Compare with reading="map", which shows the model it chose beside that prior, or take the '
             "evidence of every unit from a Laplace approximation at the MAP."
         )
     return (
-        f'this {fit.method} fit has no survival in the reading "{reading}"; it knows {", ".join(fit.readings)}. A prior in one '
-        "reading and a posterior in another cannot be compared: of one belief they differ by orders of magnitude."
+        f'this {fit.method} fit has no survival in the reading "{reading}"; it knows {", ".join(fit.readings)}. A prior in '
+        "one reading and a posterior in another cannot be compared: of one belief they differ by orders of magnitude."
     )
 
 

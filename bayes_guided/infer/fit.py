@@ -97,7 +97,8 @@ class Fit(ABC):
         """Models read off joint draws of the weights; where those leave it open, log odds of presence given the draw, nats."""
         del meaning, draws
         raise ReadingError(
-            f'in the reading "{reading}" this {self.method} fit knows every unit by itself, not joint models; use unit_survival.'
+            f'in the reading "{reading}" this {self.method} fit knows every unit by itself, not joint models; use '
+            "unit_survival."
         )
 
     def independent_units(self, reading: str) -> bool:
