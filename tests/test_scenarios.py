@@ -6,11 +6,21 @@ import torch
 from scipy.stats import norm
 from torch.func import functional_call
 
-from tests.scenarios import LINEAR, ORTHOGONAL, ORTHOGONAL_LAPLACE, TANH, TANH_GUIDED, TWINS, LinearScenario, TanhScenario
+from tests.scenarios import (
+    COPIES,
+    LINEAR,
+    ORTHOGONAL,
+    ORTHOGONAL_LAPLACE,
+    TANH,
+    TANH_GUIDED,
+    TWINS,
+    LinearScenario,
+    TanhScenario,
+)
 from theory.enumeration import all_masks
 from theory.linear_gaussian import log_evidences
 
-linear = pytest.mark.parametrize("scenario", LINEAR, ids=lambda scenario: scenario.name)
+linear = pytest.mark.parametrize("scenario", [*LINEAR, COPIES], ids=lambda scenario: scenario.name)
 
 
 @linear

@@ -1,5 +1,6 @@
 """Shared ground truths: networks with data and priors, and problems whose posterior is known exactly."""
 
+from .linear import COPIES as COPIES
 from .linear import CORRELATED as CORRELATED
 from .linear import LINEAR as LINEAR
 from .linear import NESTED as NESTED

@@ -33,8 +33,9 @@ class LinearScenario:
     """A regression with known noise whose rows are the units.
 
     `inputs` are (cases, U) with `head` None, or (cases, D) with `head` (outputs, U). `models` is "independent" (log odds
-    `log_odds`), "nested" or "tilted" (width law `width_pmf`, and costs -log_odds). `slab_variance` is that of a unit of
-    guidance 1; `guided` makes guidance linear. The targets are drawn from the model with the units `present`.
+    `log_odds` on average, falling by twice `slope`), "nested" or "tilted" (width law `width_pmf`, and costs -log_odds).
+    `slab_variance` is that of a unit of guidance 1; `guided` makes guidance linear. The targets are drawn from the model with
+    the units `present`.
     """
 
     name: str
@@ -43,6 +44,7 @@ class LinearScenario:
     head: FloatArray | None = None
     models: str = "independent"
     log_odds: float = -0.5
+    slope: float = 0.4
     slab_variance: float = 1.0
     guided: bool = False
     noise_scale: float = 0.7
@@ -93,7 +95,7 @@ class LinearScenario:
     @property
     def unit_log_odds(self) -> FloatArray:
         """Prior log odds, or minus the cost, of each unit: falling along the group, mean `log_odds`."""
-        return self.log_odds + np.linspace(0.4, -0.4, self.units)
+        return self.log_odds + np.linspace(self.slope, -self.slope, self.units)
 
     @property
     def width_pmf(self) -> FloatArray:
@@ -211,4 +213,8 @@ ROWS = LinearScenario(
 ROWS_CORRELATED = LinearScenario(
     "rows, correlated", _columns(3, 8, 0.5, 10), (1,), head=_columns(5, 6, 1.0, 11) / 2, slab_variance=0.3, noise_scale=1.5
 )
+COPIES = LinearScenario(
+    "copies", _near_orthogonal(3, 12, 12), (0, 1), head=np.ones((2, 5)), slab_variance=2.0, log_odds=-6.0, slope=4.0
+)
+"""Units that all do the same, at prices from 2 to 10 nats."""
 LINEAR = (ORTHOGONAL, CORRELATED, TWINS, TEN, NESTED, TILTED, ROWS, ROWS_CORRELATED)
