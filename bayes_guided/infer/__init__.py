@@ -11,7 +11,6 @@ from .inclusion.result import InclusionFit as InclusionFit
 from .loading import load_fit as load_fit
 from .map.fitting import fit_map as fit_map
 from .map.result import MAPFit as MAPFit
-from .map.result import Refit as Refit
 from .mcmc.diagnostics import Convergence as Convergence
 from .mcmc.diagnostics import Diagnostics as Diagnostics
 from .mcmc.fitting import fit_mcmc as fit_mcmc
@@ -23,6 +22,7 @@ from .mode.margins import margins as margins
 from .mode.model_comparison import compare_models as compare_models
 from .mode.result import LaplaceFit as LaplaceFit
 from .prediction.evaluation import Evaluation as Evaluation
+from .refit import Refit as Refit
 from .svi.fitting import fit_svi as fit_svi
 from .svi.result import SVIFit as SVIFit
 from .training.history import Epoch as Epoch

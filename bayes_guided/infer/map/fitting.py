@@ -1,6 +1,5 @@
 """MAP: the guided regulariser, with rows that are exactly zero."""
 
-import copy
 from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
@@ -8,10 +7,10 @@ from typing import Literal
 import torch
 from torch import nn
 
-from bayes_guided.architecture import reduce
 from bayes_guided.arguments import whole_number
-from bayes_guided.infer.map.objectives import MAPObjective, RefitObjective
-from bayes_guided.infer.map.result import MAPFit, Refit, surviving
+from bayes_guided.infer.map.objectives import MAPObjective
+from bayes_guided.infer.map.result import MAPFit, surviving
+from bayes_guided.infer.refit import train_refit
 from bayes_guided.infer.training.batches import Data
 from bayes_guided.infer.training.loop import Plan
 from bayes_guided.infer.training.session import Session
@@ -104,7 +103,10 @@ def fit_map(
         allow_empty=allow_empty,
     )
     history = session.train(objective, plan, label="MAP")
-    refit = None if refit_plan is None else _refit(session, prior, refit_plan)
+    refit = None
+    if refit_plan is not None:
+        kept = surviving(prior, prior.architecture.rows(session.net))
+        refit = train_refit(session, session.net, session.likelihood, kept, refit_plan)
     return MAPFit(
         prior=prior,
         likelihood=session.likelihood,
@@ -114,12 +116,3 @@ def fit_map(
         seed=session.seed,
         seconds=session.seconds,
     )
-
-
-def _refit(session: Session, prior: GuidedPrior, plan: Plan) -> Refit:
-    """Trains the network reduced to the surviving units, and a copy of the likelihood."""
-    reduced = reduce(session.net, surviving(prior, prior.architecture.rows(session.net)))
-    likelihood = copy.deepcopy(session.likelihood)
-    tuned = RefitObjective(reduced, prior, likelihood, session.batches, session.held_out, lr=plan.lr)
-    history = session.train(tuned, plan, label="refit", seed=session.seed + 1)
-    return Refit(tuned.network.eval(), tuned.likelihood, history)

@@ -17,6 +17,7 @@ from bayes_guided.infer.training.loop import BatchLoss, Objective
 from bayes_guided.likelihoods import Likelihood
 from bayes_guided.optim import ProximalAdam
 from bayes_guided.priors.guided import GuidedPrior
+from bayes_guided.priors.spike_and_slab import SpikeAndSlabPrior
 
 
 class LikelihoodObjective(Objective):
@@ -122,7 +123,7 @@ class RefitObjective(LikelihoodObjective):
     def __init__(
         self,
         network: nn.Module,
-        prior: GuidedPrior,
+        prior: GuidedPrior | SpikeAndSlabPrior,
         likelihood: Likelihood,
         batches: Batches,
         held_out: Batches | None,

@@ -1,6 +1,6 @@
 """The result of a MAP fit."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,25 +10,14 @@ from torch import Tensor, nn
 
 from bayes_guided.analysis.implied import Reading
 from bayes_guided.architecture import SubArchitecture
-from bayes_guided.exceptions import ConfigError
 from bayes_guided.infer.draws import Draws
 from bayes_guided.infer.fit import Fit
-from bayes_guided.infer.prediction.evaluation import Evaluation, evaluate, evaluating, first_outputs
-from bayes_guided.infer.training.batches import Data, as_batches, as_tensor
-from bayes_guided.infer.training.history import History
-from bayes_guided.infer.training.state import with_state
-from bayes_guided.likelihoods import Likelihood, Normal, likelihood_from_json, likelihood_to_json
+from bayes_guided.infer.prediction.evaluation import Evaluation
+from bayes_guided.infer.refit import Refit, evaluate_point, predict_point, refitted
+from bayes_guided.infer.training.batches import Data
+from bayes_guided.likelihoods import Likelihood, Normal
 from bayes_guided.priors.guided import GuidedPrior
 from bayes_guided.types import Rows, UnitValues
-
-
-@dataclass(frozen=True, eq=False)
-class Refit:
-    """The reduced network after training without guidance."""
-
-    net: nn.Module = field(repr=False)
-    likelihood: Likelihood
-    history: History
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +64,6 @@ class MAPFit(Fit):
         """The units that are not exactly zero; of a collapsed group, the unit of least guidance."""
         return surviving(self.prior, self.rows)
 
-    @torch.no_grad()
     def predict(self, inputs: Tensor | np.ndarray, *, draws: int = 1, refit: bool = False) -> Float[Tensor, "batch ..."]:
         """The targets' mean under the likelihood (class probabilities, rates), in evaluation mode.
 
@@ -86,12 +74,7 @@ class MAPFit(Fit):
             ConfigError: if `refit` is asked for but the fit has none.
         """
         del draws
-        net, likelihood = self._predictor(refit)
-        like = next(net.parameters())
-        inputs = as_tensor(inputs, like.dtype).to(like.device)
-        with evaluating(net):
-            first_outputs(net, inputs)
-            return torch.cat([likelihood.mean(net(part)) for part in inputs.split(1024)])
+        return predict_point(*self._predictor(refit), inputs)
 
     def evaluate(self, data: Data, *, draws: int = 1, refit: bool = False) -> Evaluation:
         """Error and negative log likelihood on data; `draws` has no say.
@@ -101,9 +84,7 @@ class MAPFit(Fit):
             ConfigError: if `refit` is asked for but the fit has none.
         """
         del draws
-        net, likelihood = self._predictor(refit)
-        like = next(net.parameters())
-        return evaluate(net, likelihood, as_batches(data, 1024, like.device, like.dtype))
+        return evaluate_point(*self._predictor(refit), data)
 
     @property
     def _alive(self) -> dict[str, Bool[Tensor, "units"]]:
@@ -117,31 +98,16 @@ class MAPFit(Fit):
         return {name: alive.expand(len(draws), -1) for name, alive in self._alive.items()}
 
     def _to_tree(self) -> dict[str, Any]:
-        if self.refit is None:
-            return {"refit": None}
-        return {
-            "refit": {
-                "net": dict(self.refit.net.state_dict()),
-                "likelihood": likelihood_to_json(self.refit.likelihood),
-                "history": self.refit.history.to_json(),
-            }
-        }
+        return {"refit": None if self.refit is None else self.refit.to_tree()}
 
     @classmethod
     def _from_tree(cls, common: dict[str, Any], tree: dict[str, Any]) -> "MAPFit":
         fit = cls(**common, refit=None)
-        if tree["refit"] is None:
-            return fit
-        net = with_state(fit.reduce(), tree["refit"]["net"]).eval()
-        likelihood = likelihood_from_json(tree["refit"]["likelihood"]).to(next(net.parameters()).device)
-        return replace(fit, refit=Refit(net, likelihood, History.from_json(tree["refit"]["history"])))
+        return fit if tree["refit"] is None else replace(fit, refit=Refit.from_tree(tree["refit"], fit.reduce()))
 
     def _predictor(self, refit: bool) -> tuple[nn.Module, Likelihood]:
-        if not refit:
-            return self.net, self.likelihood
-        if self.refit is None:
-            raise ConfigError("this fit has no refit; pass refit_epochs to fit_map.")
-        return self.refit.net, self.refit.likelihood
+        chosen = refitted(self.refit) if refit else self
+        return chosen.net, chosen.likelihood
 
 
 def surviving(prior: GuidedPrior, rows: Rows) -> SubArchitecture:
