@@ -47,7 +47,7 @@ def test_fits_and_priors_show_no_tensors():
     fits = [
         bg.fit_map(net, prior, CLASSES.data(), refit_epochs=2, **budget),
         bg.fit_svi(net, prior, CLASSES.data(), **budget),
-        bg.fit_svi(net, spike_and_slab, CLASSES.data(), **budget),
+        bg.fit_svi(net, spike_and_slab, CLASSES.data(), allow_empty=True, **budget),
         bg.fit_ensemble(net, prior, CLASSES.data(), members=2, **budget),
     ]
     for thing in (*fits, prior, models, spike_and_slab, fits[1].draws(2)):

@@ -17,14 +17,14 @@ from bayes_guided.infer.training.batches import Data
 from bayes_guided.infer.training.session import Prior
 from bayes_guided.priors import GammaStrength
 
-from .budget import Count, CountFromTwo, Epochs, Training, prior_has
+from .budget import Count, CountFromTwo, CountFromZero, Epochs, Training, prior_has
 from .settings import Positive, Settings
 
 PyroGuide = Literal["AutoNormal", "AutoDiagonalNormal", "AutoLowRankMultivariateNormal", "AutoMultivariateNormal"]
 """Those of Pyro's AutoGuides that a name suffices for."""
 
 CONTINUOUS_ONLY = ("rank", "norm", "reparameterisation", "strength", "kept_draws")
-MODELS_ONLY = ("gradient", "restarts", "allow_empty")
+MODELS_ONLY = ("gradient", "restarts", "refit_epochs", "allow_empty")
 
 
 class StrengthSettings(Settings):
@@ -60,6 +60,7 @@ class SVISettings(Training):
     kept_draws: Annotated[int, Field(ge=100)] = 200
     gradient: Gradient | None = None
     restarts: Count = 1
+    refit_epochs: CountFromZero = 0
 
     @property
     def arguments(self) -> dict[str, Any]:

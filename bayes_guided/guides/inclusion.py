@@ -15,7 +15,7 @@ SPEED = 10.0
 """Nats of log odds per unit of a parameter: Adam moves a parameter by its learning rate, which is made for weights."""
 
 START = 2.0
-"""Log odds of presence at which every family starts: P = .88. An absent unit gets no gradient from the data and would have to
+"""Log odds of presence at which units start: P = .88. An absent unit gets no gradient from the data and would have to
 be found by chance (P28), so units start present; much above 2 relaxed gates are all open and were seen to stay so against
 12 nats."""
 
@@ -48,7 +48,8 @@ class InclusionLaw(nn.Module, ABC):
     """A trainable law over masks (units,) of the unprotected units of one group, or of several side by side.
 
     Parameters and results are float64 on the module's device; log probabilities and entropies in nats. Densities, log odds,
-    entropies and relaxed gates are differentiable in the parameters, whose gradients are natural ones (`natural`).
+    entropies and relaxed gates are differentiable in the parameters, if there are any, whose gradients are natural ones
+    (`natural`).
     """
 
     units: int
@@ -74,10 +75,6 @@ class InclusionLaw(nn.Module, ABC):
     def sample(self, n: int, generator: torch.Generator | None) -> Bool[Tensor, "samples units"]:
         """`n` masks drawn independently; `generator` lives on the CPU."""
 
-    @abstractmethod
-    def relaxed(self, n: int) -> Float[Tensor, "samples units"]:
-        """`n` draws of gates in [0, 1] in place of masks, with P(gate_u > 0) = P(m_u = 1)."""
-
     @property
     @abstractmethod
     def num_masks(self) -> int:
@@ -100,18 +97,31 @@ class InclusionLaw(nn.Module, ABC):
         return torch.sigmoid(self.log_odds())
 
 
-class BernoulliInclusion(InclusionLaw):
+class GatedInclusion(InclusionLaw, ABC):
+    """A law that is trained by gradients, if need be through relaxed gates in the place of masks.
+
+    `logits` has one number a unit: units that change places take theirs with them.
+    """
+
+    logits: nn.Parameter
+
+    @abstractmethod
+    def relaxed(self, n: int) -> Float[Tensor, "samples units"]:
+        """`n` draws of gates in [0, 1] in place of masks, with P(gate_u > 0) = P(m_u = 1)."""
+
+
+class BernoulliInclusion(GatedInclusion):
     """Every unit is present or not, independently of the others."""
 
     def __init__(self, units: int) -> None:
         """All units start with the log odds START."""
         super().__init__()
         self.units = units
-        self.parameter = nn.Parameter(torch.full((units,), START / SPEED, dtype=torch.float64))
+        self.logits = nn.Parameter(torch.full((units,), START / SPEED, dtype=torch.float64))
 
     def log_odds(self) -> Float[Tensor, "units"]:
         """The logits themselves."""
-        return SPEED * natural(self.parameter, torch.sigmoid(SPEED * self.parameter))
+        return SPEED * natural(self.logits, torch.sigmoid(SPEED * self.logits))
 
     def log_prob(self, masks: Bool[Tensor, "samples units"]) -> Float[Tensor, "samples"]:
         """Sum over units."""
@@ -132,7 +142,7 @@ class BernoulliInclusion(InclusionLaw):
     def sample(self, n: int, generator: torch.Generator | None) -> Bool[Tensor, "samples units"]:
         """Independent draws."""
         uniform = torch.rand(n, self.units, dtype=torch.float64, generator=generator)
-        return uniform.to(self.parameter.device) < self.survival()
+        return uniform.to(self.logits.device) < self.survival()
 
     def relaxed(self, n: int) -> Float[Tensor, "samples units"]:
         """One hard-concrete gate per unit."""
@@ -145,16 +155,16 @@ class BernoulliInclusion(InclusionLaw):
 
     def every_mask(self) -> Bool[Tensor, "samples units"]:
         """All masks, the first unit changing fastest."""
-        return every_subset(self.units).to(self.parameter.device)
+        return every_subset(self.units).to(self.logits.device)
 
     def mode(self) -> Bool[Tensor, "units"]:
         """The units that are rather present than absent."""
-        return self.parameter.detach() > 0
+        return self.logits.detach() > 0
 
     @torch.no_grad()
     def jitter(self, sd: float) -> None:
         """Normal noise on every logit."""
-        self.parameter += sd / SPEED * torch.randn(self.units, dtype=torch.float64).to(self.parameter.device)
+        self.logits.add_(sd / SPEED * torch.randn(self.units, dtype=torch.float64).to(self.logits.device))
 
 
 def every_subset(units: int) -> Bool[Tensor, "samples units"]:

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from bayes_guided.exceptions import ConfigError
-from bayes_guided.guides.inclusion import BernoulliInclusion, InclusionLaw
+from bayes_guided.guides.inclusion import BernoulliInclusion, GatedInclusion, InclusionLaw
 from bayes_guided.guides.width import IMPOSSIBLE, NestedInclusion
 from bayes_guided.guides.width_tilted import TiltedInclusion
 from bayes_guided.priors.models.cumulative_shrinkage import CumulativeShrinkage
@@ -50,6 +51,16 @@ class Inclusion(nn.Module):
         """The laws in order."""
         return [law for law in self.laws if isinstance(law, InclusionLaw)]
 
+    @property
+    def is_gated(self) -> bool:
+        """Whether the laws are trained by gradients; else they are laws of the width, set in closed form."""
+        return all(isinstance(law, GatedInclusion) for law in self.blocks())
+
+    @property
+    def device(self) -> torch.device:
+        """Where the laws are."""
+        return next(chain(self.parameters(), self.buffers())).device
+
     def log_odds(self) -> dict[str, Float[Tensor, "units"]]:
         """log P(m_u = 1) - log P(m_u = 0), nats, infinite for units that q(m) is sure of; +inf for protected units."""
         return self.complete([_or_infinite(law.log_odds()) for law in self.blocks()], torch.inf)
@@ -81,8 +92,8 @@ class Inclusion(nn.Module):
         return [law.sample(n, generator) for law in self.blocks()]
 
     def relaxed(self, n: int) -> list[Float[Tensor, "samples _"]]:
-        """`n` draws of gates in [0, 1] in place of masks, per block."""
-        return [law.relaxed(n) for law in self.blocks()]
+        """`n` draws of gates in [0, 1] in place of masks, per block, of laws that have such (`is_gated`)."""
+        return [law.relaxed(n) for law in self.blocks() if isinstance(law, GatedInclusion)]
 
     def log_prob(self, masks: Sequence[Bool[Tensor, "samples _"]]) -> Float[Tensor, "samples"]:
         """Log probabilities of masks given per block, nats."""

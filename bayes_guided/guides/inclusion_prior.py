@@ -54,7 +54,7 @@ class SummedLogPrior(ExpectedLogPrior):
     def __call__(self, inclusion: Inclusion) -> Float[Tensor, ""]:
         """Exact."""
         laws = inclusion.blocks()
-        device = next(inclusion.parameters()).device
+        device = inclusion.device
         total = torch.tensor(self.constant, dtype=torch.float64, device=device)
         survival = [law.survival() for law in laws] if self.weights or self.couplings else []
         for present, weight in zip(survival, self.weights or [], strict=False):

@@ -113,7 +113,7 @@ class LocalConv3d(_LocalConv, nn.Conv3d):
 
 
 def _floor(variance: Tensor) -> float:
-    """What keeps a variance above 0, where its root has no gradient: all inputs of a layer may be 0."""
+    """What keeps a variance above 0, where its root has no gradient: all inputs of a layer, or a gate, may be 0."""
     return torch.finfo(variance.dtype).tiny
 
 
@@ -144,7 +144,7 @@ class LocallyReparameterised:
     def __call__(self, means: Mapping[str, Tensor], variances: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
         """A draw of the outputs; `means` and `variances` by parameter."""
         drawn = {
-            name: torch.addcmul(mean, variances[name].sqrt(), torch.randn_like(mean))
+            name: torch.addcmul(mean, (variances[name] + _floor(mean)).sqrt(), torch.randn_like(mean))
             for name, mean in means.items()
             if name not in self.local
         }

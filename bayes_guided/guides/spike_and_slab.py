@@ -62,6 +62,13 @@ class SpikeAndSlabGuide(nn.Module):
             drawn = self.slab.rsample(n, generator)
         return Weights(drawn.rows, self._kept(drawn.rest))
 
+    def moments(self) -> tuple[Weights, Weights]:
+        """Means and variances of all weights, of every unit's row as if it were present, differentiable."""
+        found = self.slab.moments()
+        variance = found.variances.rest
+        fixed = Weights(found.variances.rows, torch.where(self.free, variance, torch.zeros_like(variance)))
+        return Weights(found.means.rows, self._kept(found.means.rest)), fixed
+
     def noise_scale(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "draws"] | None:
         """`n` draws of the noise scale, differentiable; None where it is known."""
         if self.noise is None:
@@ -82,12 +89,21 @@ class SpikeAndSlabGuide(nn.Module):
         means, sds, found = self.slab.means, self.slab.sds, {}
         for name, density in self._densities.items():
             mean, sd = means.rows[name], sds.rows[name]
+            values = torch.stack([mean + sd, mean - sd]) if isinstance(self.prior.slab, Normal) else drawn.rows[name]
+            expected = density.log_prob(values)
             if isinstance(self.prior.slab, Normal):
-                expected = (density.log_prob(mean + sd) + density.log_prob(mean - sd))[None] / 2
-            else:
-                expected = density.log_prob(drawn.rows[name])
+                expected = expected.mean(dim=0, keepdim=True)
             found[name] = -(sd.log().sum(dim=1) + mean.shape[1] * LOG_UNIT_ENTROPY) - expected
         return {name: value.double() for name, value in found.items()}
+
+    @torch.no_grad()
+    def place_divergences(self, name: str, drawn: Weights) -> Float[Tensor, "units places"]:
+        """`row_divergences` of each unit of a group under the slab of each place, up to a constant of the unit."""
+        mean, sd, density = self.slab.means.rows[name], self.slab.sds.rows[name], self._densities[name]
+        exact = isinstance(self.prior.slab, Normal)
+        values = torch.stack([mean + sd, mean - sd]) if exact else drawn.rows[name]
+        units = [density.log_prob(values[:, [unit]].expand_as(values)).mean(dim=0) for unit in range(len(mean))]
+        return -torch.stack(units).double()
 
     def other_divergence(self) -> Float[Tensor, ""]:
         """KL of the rest and of the noise, nats, float64, exact."""

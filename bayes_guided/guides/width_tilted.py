@@ -6,12 +6,12 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from bayes_guided.guides.hard_concrete import hard_concrete
-from bayes_guided.guides.inclusion import SPEED, START, InclusionLaw, every_subset, natural
+from bayes_guided.guides.inclusion import SPEED, START, GatedInclusion, every_subset, natural
 from bayes_guided.guides.width import IMPOSSIBLE
 from bayes_guided.priors.models.tilted_units import TiltedUnits
 
 
-class TiltedInclusion(InclusionLaw):
+class TiltedInclusion(GatedInclusion):
     """q(m) proportional to exp(l . m + a_|m|): logits l of the units, log weights a of the widths that are `possible`.
 
     Given the width, units are conditional Bernoullis with logits l; a = 0 on all widths is the product of Bernoullis. The
@@ -87,7 +87,7 @@ class TiltedInclusion(InclusionLaw):
     @torch.no_grad()
     def jitter(self, sd: float) -> None:
         """Normal noise on every unit's logit."""
-        self.logits += sd / SPEED * torch.randn(self.units, dtype=torch.float64).to(self.logits.device)
+        self.logits.add_(sd / SPEED * torch.randn(self.units, dtype=torch.float64).to(self.logits.device))
 
     def _numbers(self) -> TiltedUnits:
         """The law as it stands, without gradient."""

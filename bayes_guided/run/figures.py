@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from bayes_guided import plots
 from bayes_guided.comparison import Comparison
-from bayes_guided.infer import Fit, History, MAPFit
+from bayes_guided.infer import Fit, History, InclusionFit, MAPFit
 
 FEW_GROUPS = 4
 """Up to so many groups have panels of their own; of more, all are in one."""
@@ -72,7 +72,7 @@ def _training(fit: Fit) -> Figure:
 
 
 def _refit(fit: Fit) -> History | None:
-    return fit.refit.history if isinstance(fit, MAPFit) and fit.refit is not None else None
+    return fit.refit.history if isinstance(fit, MAPFit | InclusionFit) and fit.refit is not None else None
 
 
 def _figure(ax: Axes) -> Figure:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from bayes_guided.architecture import save_reduced
 from bayes_guided.exceptions import RunFolderError
-from bayes_guided.infer import Fit, MAPFit
+from bayes_guided.infer import Fit, InclusionFit, MAPFit
 
 
 def save_smaller(fit: Fit, folder: Path) -> None:
@@ -13,7 +13,7 @@ def save_smaller(fit: Fit, folder: Path) -> None:
     Raises:
         RunFolderError: if the folder cannot be written.
     """
-    refit = fit.refit if isinstance(fit, MAPFit) else None
+    refit = fit.refit if isinstance(fit, MAPFit | InclusionFit) else None
     small = fit.reduce() if refit is None else refit.net
     try:
         save_reduced(small, fit.sub_architecture(), folder)

@@ -95,7 +95,7 @@ def _variational(case: Row, settings: Row, train: Pair, test: Pair) -> Row:
     models = FAMILIES[case["prior"]](architecture, settings["mean_width"], case["factor"])
     prior = bg.SpikeAndSlabPrior(architecture, models, _slab(settings, train))
     # Relaxed gates, since 50 units are too many to list their models.
-    fit = fit_inclusion(net, prior, train, gradient="hard_concrete", allow_empty=True, **_budget(case, settings))
+    fit = fit_inclusion(net, prior, train, allow_empty=True, **_budget(case, settings))
     comparison = bg.compare(prior, fit).dataset
     evaluation = fit.evaluate(test, draws=settings["draws"])
     return {

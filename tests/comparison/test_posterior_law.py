@@ -73,7 +73,8 @@ def test_the_divergence_of_a_variational_posterior_by_its_definition(name):
     with torch.no_grad():
         terms = inclusion.log_prob(blocks) - fit.prior.models.log_prob_masks(inclusion.complete_masks(blocks))
     error = np.hypot(float(terms.std()) / DRAWS**0.5, float(found["divergence_error_all"]))
-    assert abs(float(found["divergence_all"]) - float(terms.mean())) <= 4 * error + 1e-9
+    # A law that is nearly sure has models that no draw meets: here of probability 1e-9 or so, some 20 nats each.
+    assert abs(float(found["divergence_all"]) - float(terms.mean())) <= 4 * error + 1e-6
 
 
 @pytest.mark.parametrize("reading", ["threshold", "shrinkage", "evidence"])

@@ -112,6 +112,7 @@ def test_options_of_the_other_kind_of_prior_are_refused(names: tuple[str, ...], 
         "kept_draws": 150,
         "gradient": "widths",
         "restarts": 2,
+        "refit_epochs": 3,
         "allow_empty": True,
     }
     for name in names:

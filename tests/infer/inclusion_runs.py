@@ -16,13 +16,19 @@ RUN: dict[str, Any] = {"epochs": 4, "batch_size": 16, "lr": 2e-2, "seed": 3, "ch
 
 
 def nested(folder: Path) -> None:
-    """A learned noise, a nested prior, validation data, two starts."""
+    """A learned noise, a nested prior, validation data, two starts, a refit."""
     net = LEARNED_NOISE.net()
     architecture = bg.Architecture.from_module(net, LEARNED_NOISE.data()[0][:2])
     models = priors.NestedWidth.from_guidance(architecture, guidance.linear(), strength=0.1)
     prior = bg.SpikeAndSlabPrior(architecture, models, priors.GroupLaplace(strength=1.0))
     held_out = LEARNED_NOISE.data(20, seed=1)
-    settings = {"likelihood": bg.likelihoods.Normal(), "validation": held_out, "checkpoint": folder, "restarts": 2}
+    settings = {
+        "likelihood": bg.likelihoods.Normal(),
+        "validation": held_out,
+        "checkpoint": folder,
+        "restarts": 2,
+        "refit_epochs": 3,
+    }
     fit_inclusion(net, prior, LEARNED_NOISE.data(), **settings, **RUN)
 
 

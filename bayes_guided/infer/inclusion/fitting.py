@@ -17,9 +17,11 @@ from bayes_guided.infer.inclusion.objective import (
     GuidedL0Objective,
     InclusionObjective,
     StructuredObjective,
+    chosen_model,
     write_most_probable,
 )
 from bayes_guided.infer.inclusion.result import GuideKind, InclusionFit, Restart
+from bayes_guided.infer.refit import train_refit
 from bayes_guided.infer.training.batches import Data
 from bayes_guided.infer.training.generators import seeded_generators
 from bayes_guided.infer.training.history import History
@@ -54,6 +56,7 @@ def fit_inclusion(
     restarts: int = 1,
     elbo_draws: int = 100,
     validation: Data | None = None,
+    refit_epochs: int = 0,
     allow_empty: bool = False,
     seed: int | None = None,
     device: str | torch.device = "cpu",
@@ -65,8 +68,12 @@ def fit_inclusion(
     """Fits q(m) q(rows | m): which units are present, and Gaussian rows where they are; exactly zero where not (P29).
 
     q(m) is of the family that the prior over models calls for: independent units, a categorical law of the width (nested), or
-    a law of the width times a composition (tilted, complexities). Units start nearly present, and the divergence from the
-    prior is warmed up, since a unit that is absent early hardly comes back.
+    a law of the width times a composition (tilted, complexities). The divergence from the prior is warmed up.
+
+    A law of the width starts uniform and is set in closed form, with no step size (`WidthUpdates`). All others are trained by
+    gradients and start with units nearly present, since a unit that is absent early hardly comes back; units that can change
+    places without a change of the function, such as those of a hidden layer, are put where the prior likes them best, about 20
+    times in a fit (`Exchanges`). Guided L0 has its units where they started.
 
     Args:
         net: the network; it is copied, and its own weights are the means at the start.
@@ -75,13 +82,17 @@ def fit_inclusion(
             checkpoint_seconds, progress: as `fit_map`.
         guide: "structured"; or "guided_l0", its limit without entropies: point weights, a constant slab (the prior's slab
             plays no part) and the expected cost sum_u c_u q_u. That needs an IndependentInclusion.
-        ramp_epochs: epochs over which the divergence rises from 0 to its full weight; a quarter of all by default.
-        gradient: "enumeration" (exact, few models), "widths" (unbiased, few widths) or "hard_concrete" (biased); by default
-            the first of these that is cheap. `inclusion_likelihood.Gradient` says by what each is biased.
+        ramp_epochs: epochs over which the divergence rises from 0 to its full weight; a quarter of all by default. So long a
+            law of the width stays uniform.
+        gradient: "enumeration" (exact, few models), "widths" (unbiased, few widths), "draws" (unbiased, for nested priors) or
+            "hard_concrete" (biased, for all others); by default the first of these that is cheap. `likelihood.Gradient` says
+            by what each is biased.
         particles: draws of the weights per step.
         start_sd: standard deviation of every weight at the start.
         restarts: how many starts; the fit of the largest bound wins, and the bounds of all are reported.
         elbo_draws: draws of models and weights for the final bound, and for its standard error.
+        refit_epochs: epochs of training the network reduced to the most probable model, from its posterior means, without the
+            prior over models; 0 for none.
         allow_empty: accept that the most probable model leaves a whole group empty.
 
     Raises:
@@ -101,6 +112,7 @@ def fit_inclusion(
     if elbo_draws < 2:
         raise ConfigError(f"elbo_draws={elbo_draws}: a standard error needs at least 2.")
     plan = Plan(epochs, lr, schedule, epochs / 4 if ramp_epochs is None else ramp_epochs)
+    refit_plan = Plan(refit_epochs, lr, schedule) if refit_epochs else None
     session = Session.begin(
         net,
         prior,
@@ -130,10 +142,14 @@ def fit_inclusion(
     if best.collapsed and not allow_empty:
         raise CollapseError(
             f"the most probable model has no unit of {', '.join(repr(name) for name in best.collapsed)}; the bounds of the "
-            f"starts are {', '.join(f'{summary.bound:.1f}' for summary in summaries)} nats. Try more restarts, more "
-            "ramp_epochs or a prior that costs units less, or pass allow_empty=True if the data may leave the group empty."
+            f"starts are {', '.join(f'{summary.bound:.1f}' for summary in summaries)} nats. Try more epochs, "
+            "restarts or ramp_epochs, a prior that costs units less, or pass allow_empty=True if the data may leave the group "
+            "empty."
         )
     write_most_probable(objective.network, objective.likelihood, objective.guide)
+    refit = None
+    if refit_plan is not None:
+        refit = train_refit(session, objective.network, objective.likelihood, chosen_model(objective.guide), refit_plan)
     return InclusionFit(
         prior=prior,
         likelihood=objective.likelihood,
@@ -146,6 +162,7 @@ def fit_inclusion(
         gradient=objective.expected.gradient,
         bound=bound,
         restarts=summaries,
+        refit=refit,
     )
 
 
@@ -173,7 +190,7 @@ def _run(
         guide,
         session.batches,
         session.held_out,
-        lr=plan.lr,
+        plan=plan,
         gradient=choose_gradient(gradient, guide.inclusion, network, macs),
         particles=particles,
     )

@@ -11,13 +11,18 @@ from bayes_guided.exceptions import UnitCostError
 from bayes_guided.guides.base import Weights
 from bayes_guided.guides.inclusion_prior import ExpectedLogPrior, expected_log_prior
 from bayes_guided.guides.spike_and_slab import SpikeAndSlabGuide
+from bayes_guided.infer.inclusion.exchanges import Exchanges
 from bayes_guided.infer.inclusion.likelihood import DrawnNetwork, ExpectedLikelihood, Gradient
+from bayes_guided.infer.inclusion.width_updates import WidthUpdates
 from bayes_guided.infer.prediction.evaluation import check_cases, evaluate, summary_error
 from bayes_guided.infer.training.batches import Batches
 from bayes_guided.infer.training.history import Epoch
-from bayes_guided.infer.training.loop import BatchLoss, Objective
+from bayes_guided.infer.training.loop import BatchLoss, Objective, Plan
 from bayes_guided.likelihoods import NOISE_PRIOR, Likelihood, Normal
 from bayes_guided.priors.models.independent import IndependentInclusion
+
+UPDATES = 20
+"""About how often in a fit q(m) is moved by other means than gradients, at ends of epochs."""
 
 
 class InclusionObjective(Objective):
@@ -31,7 +36,7 @@ class InclusionObjective(Objective):
         batches: Batches,
         held_out: Batches | None,
         *,
-        lr: float,
+        plan: Plan,
         gradient: Gradient,
         particles: int,
     ) -> None:
@@ -42,13 +47,14 @@ class InclusionObjective(Objective):
             LabelError: if targets do not fit the likelihood and the network's outputs.
         """
         self.network, self.likelihood, self.guide = network.train(), likelihood, guide
-        self.batches, self.held_out, self.particles = batches, held_out, particles
+        self.batches, self.held_out, self.plan, self.particles = batches, held_out, plan, particles
         self.exact_models = True
         """Whether the models' part of `divergence` is exact, and not the same random number for all draws."""
         self.module = nn.ModuleDict({"guide": guide, "network": network})
         self.expected = ExpectedLikelihood(DrawnNetwork(network, likelihood), guide, gradient)
         # The loop raises strength_scale from 0 over the plan's ramp_epochs: here it is the weight of the divergence.
-        self.optimizer = torch.optim.Adam([{"params": list(guide.parameters()), "strength_scale": 1.0}], lr=lr)
+        settings = {"params": list(guide.parameters()), "strength_scale": 1.0, "progress": 0.0}
+        self.optimizer = torch.optim.Adam([settings], lr=plan.lr)
         check_cases(network, likelihood, batches)
         if held_out is not None:
             check_cases(network, likelihood, held_out)
@@ -83,8 +89,23 @@ class StructuredObjective(InclusionObjective):
     def __init__(self, *args, **settings) -> None:
         """As `InclusionObjective`."""
         super().__init__(*args, **settings)
-        self.log_prior: ExpectedLogPrior = expected_log_prior(self.guide.inclusion, self.guide.prior.models)
+        inclusion, models = self.guide.inclusion, self.guide.prior.models
+        self.log_prior: ExpectedLogPrior = expected_log_prior(inclusion, models)
         self.exact_models = self.log_prior.exact
+        self._exchanges = Exchanges(self.network, self.guide, self.log_prior) if inclusion.is_gated else None
+        self._widths = None if inclusion.is_gated else WidthUpdates(self.expected.network, self.guide, self.batches, self.plan)
+
+    @torch.no_grad()
+    def end_epoch(self, nll: float, error: float) -> Epoch:
+        """Moves q(m) as far as gradients do not, then the record."""
+        progress = self.optimizer.param_groups[0]["progress"]
+        epoch, every = round(progress * self.plan.epochs), max(1, self.plan.epochs // UPDATES)
+        if epoch % every == 0 or epoch == self.plan.epochs:
+            if self._exchanges is not None:
+                self._exchanges(self.optimizer)
+            if self._widths is not None:
+                self._widths(progress)
+        return super().end_epoch(nll, error)
 
     def divergence(self, drawn: Weights) -> Float[Tensor, "draws"]:
         """KL(q || prior): models, rows weighted by P(present), rest and noise."""

@@ -1,8 +1,9 @@
 """The result of a spike and slab's SVI: a law over models, and the rows of each."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -16,6 +17,9 @@ from bayes_guided.infer.draws import Draws
 from bayes_guided.infer.fit import Fit
 from bayes_guided.infer.inclusion.likelihood import Gradient
 from bayes_guided.infer.inclusion.objective import chosen_model
+from bayes_guided.infer.prediction.evaluation import Evaluation
+from bayes_guided.infer.refit import Refit, evaluate_point, predict_point, refitted
+from bayes_guided.infer.training.batches import Data
 from bayes_guided.priors import SpikeAndSlabPrior
 from bayes_guided.priors.estimate import Estimate
 from bayes_guided.types import UnitValues
@@ -26,7 +30,11 @@ GuideKind = Literal["structured", "guided_l0"]
 _STRUCTURED = (
     "structured variational: given the model, the weights are independent Gaussians that do not depend on which other units "
     "are present; {family}. It sees no correlation of weights; where units can stand in for each other (twins) it settles on "
-    "one of them and is too sure (P29)"
+    "one of them and is too sure (P29){order}"
+)
+_ORDER = (
+    ", of units that can change places on those that prior and slab like best; of other units that are alike, the "
+    "start has a say in which"
 )
 _L0 = (
     "guided L0: the zero-entropy limit of the structured guide, one point per weight and the expected cost sum c_u q_u; its "
@@ -35,6 +43,7 @@ _L0 = (
 _GRADIENTS = {
     "enumeration": "The likelihood's gradient is the exact sum over all models.",
     "widths": "The likelihood's gradient sums out one group's models at a time and draws the others': unbiased.",
+    "draws": "The likelihood's gradient is that of one model drawn a step: unbiased.",
     "hard_concrete": "The likelihood's gradient is that of relaxed gates (hard concrete), which is biased.",
 }
 
@@ -57,6 +66,7 @@ class InclusionFit(Fit):
     guided L0 minus its objective, which bounds nothing), by draws of binary models; `restarts` are all starts, of which the
     one with the largest bound is this fit. Log odds are those of q(m), exact in both tails; but of units that are nearly sure
     they are where the optimiser left them, since the bound hardly changes there: they understate how sure the optimum is.
+    `refit`, if it was asked for, is the network reduced to the most probable model and trained on.
     """
 
     guide: SpikeAndSlabGuide = field(repr=False)
@@ -64,13 +74,15 @@ class InclusionFit(Fit):
     gradient: Gradient
     bound: Estimate
     restarts: tuple[Restart, ...]
+    refit: Refit | None
 
     method: ClassVar[str] = "inclusion_svi"
 
     @property
     def approximation(self) -> str:
         """The family of q and the estimator of its gradient, in words."""
-        what = _L0 if self.kind == "guided_l0" else _STRUCTURED.format(family=_family(self.guide))
+        order = _ORDER if self.guide.inclusion.is_gated else ""
+        what = _L0 if self.kind == "guided_l0" else _STRUCTURED.format(family=_family(self.guide), order=order)
         return f"{what}. {_GRADIENTS[self.gradient]}"
 
     @property
@@ -105,6 +117,30 @@ class InclusionFit(Fit):
         """
         return chosen_model(self.guide)
 
+    def predict(self, inputs: Tensor | np.ndarray, *, draws: int = 100, refit: bool = False) -> Float[Tensor, "batch ..."]:
+        """The targets' posterior predictive mean over `draws` draws of models and weights, or the mean under the refit.
+
+        Raises:
+            DataError: if the network does not run on the inputs.
+            ConfigError: if `refit` is asked for but the fit has none.
+        """
+        if not refit:
+            return super().predict(inputs, draws=draws)
+        chosen = refitted(self.refit)
+        return predict_point(chosen.net, chosen.likelihood, inputs)
+
+    def evaluate(self, data: Data, *, draws: int = 100, refit: bool = False) -> Evaluation:
+        """Error, log predictive density and calibration on data, over `draws` draws or of the refit.
+
+        Raises:
+            DataError, LabelError: for data that cannot be used.
+            ConfigError: if `refit` is asked for but the fit has none.
+        """
+        if not refit:
+            return super().evaluate(data, draws=draws)
+        chosen = refitted(self.refit)
+        return evaluate_point(chosen.net, chosen.likelihood, data)
+
     @torch.no_grad()
     def draws(self, n: int, generator: torch.Generator | None = None) -> Draws:
         """`n` joint draws: the model from q(m), then the rows of present units; absent rows are exactly zero."""
@@ -129,6 +165,7 @@ class InclusionFit(Fit):
             "bound": self.bound.value,
             "standard_error": self.bound.standard_error,
             "restarts": [asdict(restart) for restart in self.restarts],
+            "refit": None if self.refit is None else self.refit.to_tree(),
         }
 
     @classmethod
@@ -142,7 +179,9 @@ class InclusionFit(Fit):
         guide.load_state_dict(tree["guide"])
         restarts = tuple(Restart(**{**saved, "collapsed": tuple(saved["collapsed"])}) for saved in tree["restarts"])
         bound = Estimate(tree["bound"], tree["standard_error"])
-        return cls(**common, guide=guide, kind=tree["kind"], gradient=tree["gradient"], bound=bound, restarts=restarts)
+        found = {"guide": guide, "kind": tree["kind"], "gradient": tree["gradient"], "bound": bound, "restarts": restarts}
+        fit = cls(**common, **found, refit=None)
+        return fit if tree["refit"] is None else replace(fit, refit=Refit.from_tree(tree["refit"], fit.reduce()))
 
 
 def _family(guide: SpikeAndSlabGuide) -> str:

@@ -31,7 +31,7 @@ AnyGuide = GuideName | GuideKind | Callable[..., Any]
 """The name of a guide, or a Pyro AutoGuide: its class, or a function from a model to one."""
 
 _GAUSSIAN_ONLY: dict[str, Any] = {"rank": 8, "norm": "bound", "reparameterisation": None, "strength": None, "kept_draws": 200}
-_SPIKE_ONLY: dict[str, Any] = {"gradient": None, "restarts": 1, "allow_empty": False}
+_SPIKE_ONLY: dict[str, Any] = {"gradient": None, "restarts": 1, "refit_epochs": 0, "allow_empty": False}
 
 
 def fit_svi(
@@ -56,6 +56,7 @@ def fit_svi(
     kept_draws: int = 200,
     gradient: Gradient | None = None,
     restarts: int = 1,
+    refit_epochs: int = 0,
     allow_empty: bool = False,
     validation: Data | None = None,
     seed: int | None = None,
@@ -91,7 +92,7 @@ def fit_svi(
             weights; for convolutions it leaves out the correlation of positions. "weights" draws all weights.
         strength: a Gamma hyperprior, in the place of the prior's strength, which is then learned; q(lambda) is in closed form.
         kept_draws: draws of a Pyro AutoGuide that the fit keeps, and answers from.
-        gradient, restarts, allow_empty: for a SpikeAndSlabPrior, as `fit_inclusion`.
+        gradient, restarts, refit_epochs, allow_empty: for a SpikeAndSlabPrior, as `fit_inclusion`.
 
     Raises:
         DataError, LabelError: for data that cannot be used.
@@ -126,7 +127,8 @@ def fit_svi(
         kind: Any = "structured" if guide is None else guide
         return fit_inclusion(
             net, prior, data, guide=kind, epochs=epochs, lr=lr, schedule=schedule, ramp_epochs=ramp, particles=particles,
-            start_sd=start_sd, elbo_draws=elbo_draws, gradient=gradient, restarts=restarts, allow_empty=allow_empty, **shared,
+            start_sd=start_sd, elbo_draws=elbo_draws, gradient=gradient, restarts=restarts, refit_epochs=refit_epochs,
+            allow_empty=allow_empty, **shared,
         )  # fmt: skip
     _refuse_options(given, _SPIKE_ONLY, "a GuidedPrior")
     if strength is not None:

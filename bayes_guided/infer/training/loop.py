@@ -55,7 +55,7 @@ class Plan:
     """How long and how fast to train.
 
     `schedule` is the learning rate's: constant, or half a cosine down to 0. `ramp_epochs` raise `strength_scale` of an
-    optimiser that has it linearly from 0 to 1.
+    optimiser that has it linearly from 0 to 1; `progress`, the part of all steps that is done, is told to one that has it.
 
     Raises:
         ConfigError: if a number is out of range.
@@ -83,6 +83,8 @@ class Plan:
             settings["lr"] = self.lr * factor
             if "strength_scale" in settings:
                 settings["strength_scale"] = min(1.0, (step + 1) / ramp) if ramp else 1.0
+            if "progress" in settings:
+                settings["progress"] = (step + 1) / total
 
 
 def train(

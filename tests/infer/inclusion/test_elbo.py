@@ -13,6 +13,7 @@ from bayes_guided.guides.spike_and_slab import SpikeAndSlabGuide
 from bayes_guided.infer.inclusion.elbo import final_bound
 from bayes_guided.infer.inclusion.objective import StructuredObjective
 from bayes_guided.infer.training.batches import as_batches
+from bayes_guided.infer.training.loop import Plan
 from theory.spike_slab_vi import exact_inclusion
 
 CURVATURE, COST, DIM = 100.0, 2.0, 10
@@ -38,7 +39,7 @@ def exact_objective() -> StructuredObjective:
         guide.slab.means.rows["0"].copy_(weights * CURVATURE / (1 + CURVATURE))
         next(guide.inclusion.blocks()[0].parameters()).copy_(odds / SPEED)
     batches = as_batches((inputs, inputs @ weights.T), 4, torch.device("cpu"), torch.float64)
-    settings = {"lr": 0.01, "gradient": "enumeration", "particles": 1}
+    settings = {"plan": Plan(1, 0.01), "gradient": "enumeration", "particles": 1}
     return StructuredObjective(net, likelihood, guide, batches, None, **settings)
 
 

@@ -1,4 +1,4 @@
-"""The three estimators of the expected likelihood against the sum over all models."""
+"""The four estimators of the expected likelihood against the sum over all models."""
 
 import copy
 
@@ -68,6 +68,24 @@ def test_enumeration_is_the_sum_over_all_models(noise):
     torch.testing.assert_close(float(found[0]), by_hand(guide, likelihood), rtol=1e-10, atol=0)
 
 
+def test_drawn_outputs_have_the_expectation_of_drawn_weights():
+    """Of one model and a network of one layer of units, whose outputs given the inputs are independent across cases."""
+    likelihood = likelihoods.Normal(0.5)
+    guide = guide_of(priors.NestedWidth.from_guidance(ARCHITECTURE, guidance.linear(), strength=0.5), likelihood)
+    for law in guide.inclusion.blocks():
+        law.set_to(torch.where(torch.arange(law.units + 1) == 2, 0.0, -1e3).double())
+    network, drawn, values = DrawnNetwork(NET, likelihood), guide.rsample(1), {}
+    with torch.no_grad(), torch.random.fork_rng():
+        torch.manual_seed(5)
+        local = ExpectedLikelihood(network, guide, "draws")
+        values["outputs"] = torch.stack([local(drawn, None, INPUTS, TARGETS)[0] for _ in range(400)])
+        exact = ExpectedLikelihood(network, guide, "enumeration")
+        values["weights"] = torch.stack([exact(guide.rsample(1), None, INPUTS, TARGETS)[0] for _ in range(400)])
+    error = sum(float(found.var()) / 400 for found in values.values()) ** 0.5
+    assert abs(float(values["outputs"].mean() - values["weights"].mean())) < 4 * error
+    assert float(values["outputs"].std()) < float(values["weights"].std())
+
+
 def test_block_by_block_is_unbiased_in_value_and_gradients():
     likelihood = likelihoods.Normal(0.5)
     guide = guide_of(priors.NestedWidth.from_guidance(ARCHITECTURE, guidance.linear(), strength=0.5), likelihood)
@@ -85,6 +103,8 @@ def test_relaxed_gates_that_are_sure_give_the_model_itself():
         for law in guide.inclusion.blocks():
             for parameter in law.parameters():
                 parameter.copy_(torch.where(torch.arange(law.units) % 2 == 0, 50.0, -50.0))
+        for log_sd in guide.slab._log_sds:  # outputs are drawn here and weights there
+            log_sd.fill_(-30.0)
     torch.testing.assert_close(
         estimate(guide, likelihood, "hard_concrete", 0)[0],
         estimate(guide, likelihood, "enumeration", 0)[0],
@@ -108,12 +128,17 @@ def test_the_estimator_is_chosen_by_size_and_a_wish_that_is_too_dear_is_refused(
     nested = inclusion(priors.NestedWidth.from_guidance(wide, guidance.linear(), strength=0.1))
     assert choose_gradient(None, few.inclusion, NET, 1e3) == "enumeration"
     assert choose_gradient(None, nested, wide_net, 1e3) == "widths"
-    assert choose_gradient(None, nested, wide_net, 1e9) == "hard_concrete"
+    assert choose_gradient(None, nested, wide_net, 1e9) == "draws"
     assert choose_gradient(None, independent, wide_net, 1e3) == "hard_concrete"
     assert choose_gradient("hard_concrete", few.inclusion, NET, 1e3) == "hard_concrete"
     for gradient in ("enumeration", "widths"):
         with pytest.raises(ConfigError, match="hard_concrete"):
             choose_gradient(gradient, independent, wide_net, 1e3)
+    with pytest.raises(ConfigError, match="draws"):
+        choose_gradient("enumeration", nested, wide_net, 1e3)
+    for gradient, law in (("hard_concrete", nested), ("draws", independent)):
+        with pytest.raises(ConfigError, match=f'gradient="{gradient}": under this prior'):
+            choose_gradient(gradient, law, wide_net, 1e3)
 
 
 def test_networks_with_buffers_run_draw_by_draw_and_are_never_enumerated():

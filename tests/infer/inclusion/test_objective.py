@@ -13,6 +13,7 @@ from bayes_guided.architecture import Architecture
 from bayes_guided.guides.spike_and_slab import SpikeAndSlabGuide
 from bayes_guided.infer.inclusion.objective import GuidedL0Objective, StructuredObjective
 from bayes_guided.infer.training.batches import as_batches
+from bayes_guided.infer.training.loop import Plan
 from tests.infer.problems import built
 
 NET = built(lambda: nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 1))).double()
@@ -34,7 +35,7 @@ def objective_of(kind, slab, *, noise=None):
         torch.manual_seed(2)
         guide.jitter(1.5)
     batches = as_batches((INPUTS, INPUTS[:, 0]), 6, torch.device("cpu"), torch.float64)
-    return kind(NET, likelihood, guide, batches, None, lr=0.01, gradient="enumeration", particles=1)
+    return kind(NET, likelihood, guide, batches, None, plan=Plan(1, 0.01), gradient="enumeration", particles=1)
 
 
 def test_guided_l0_charges_exactly_the_expected_cost():

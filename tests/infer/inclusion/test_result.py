@@ -12,7 +12,7 @@ from torch import nn
 import bayes_guided as bg
 from bayes_guided import guidance, likelihoods, priors
 from bayes_guided.architecture import Architecture
-from bayes_guided.exceptions import CheckpointError, ReadingError
+from bayes_guided.exceptions import CheckpointError, ConfigError, ReadingError
 from bayes_guided.infer.inclusion.fitting import fit_inclusion
 from bayes_guided.infer.inclusion.result import InclusionFit
 from tests.infer.problems import CLASSES, LEARNED_NOISE, same_bits, state
@@ -92,6 +92,38 @@ def test_it_predicts_reduces_and_comes_back_from_its_file(name, tmp_path):
         assert torch.equal(one.rows[group], other.rows[group])
     assert torch.equal(one.rest, other.rest)
     assert torch.equal(fit.predict(inputs, draws=5), again.predict(inputs, draws=5))
+
+
+def test_a_refit_trains_the_reduced_network_alone_and_comes_back_from_its_file(tmp_path):
+    net, data = LEARNED_NOISE.net(), LEARNED_NOISE.data()
+    prior = spike_and_slab(net, "independent", data[0])
+    settings = {"likelihood": likelihoods.Normal(), "refit_epochs": 30, **BUDGET, "lr": 0.01}
+    fit = fit_inclusion(net, prior, data, **settings)
+    plain = fit_inclusion(net, prior, data, **settings | {"refit_epochs": 0})
+    assert same_bits(fit.guide, plain.guide)
+    assert same_bits(fit.net, plain.net)
+    assert fit.refit is not None
+    small = fit.reduce()
+    assert [p.shape for p in fit.refit.net.parameters()] == [p.shape for p in small.parameters()]
+    start, end = (mean_squared_error(part, data) for part in (small, fit.refit.net))
+    assert len(fit.refit.history) == 30
+    assert end < start
+    torch.testing.assert_close(fit.predict(data[0], refit=True), fit.refit.net(data[0])[:, 0], rtol=1e-6, atol=1e-6)
+    assert fit.evaluate(data, refit=True).error == fit.evaluate(data, refit=True, draws=3).error
+    fit.save(tmp_path)
+    again = bg.load_fit(tmp_path, LEARNED_NOISE.net(seed=9))
+    assert isinstance(again, InclusionFit)
+    assert again.refit is not None
+    assert same_bits(again.refit.net, fit.refit.net)
+    assert same_bits(again.refit.likelihood, fit.refit.likelihood)
+    assert again.refit.history == fit.refit.history
+    with pytest.raises(ConfigError, match="refit_epochs"):
+        plain.evaluate(data, refit=True)
+
+
+def mean_squared_error(net: nn.Module, data: tuple[torch.Tensor, torch.Tensor]) -> float:
+    with torch.no_grad():
+        return float((net(data[0]).flatten() - data[1].flatten()).square().mean())
 
 
 def test_its_reading_is_inclusion_and_no_other():
