@@ -8,7 +8,9 @@ from matplotlib.figure import Figure
 
 from bayes_guided import plots
 from bayes_guided.comparison import Comparison
-from bayes_guided.infer import Fit, History, InclusionFit, MAPFit
+from bayes_guided.infer import Fit
+
+from .handover import refit_of
 
 FEW_GROUPS = 4
 """Up to so many groups have panels of their own; of more, all are in one."""
@@ -66,13 +68,10 @@ def _width_laws(comparison: Comparison) -> Figure:
 def _training(fit: Fit) -> Figure:
     quantities = ("loss", "error", "units") if fit.history.widths else ("loss", "error")
     figure, axes = plots.panels(len(quantities), height=1.5)
+    refit = refit_of(fit)
     for quantity, ax in zip(quantities, axes, strict=True):
-        plots.training(fit.history, quantity, refit=_refit(fit), error_name=fit.likelihood.error_name, ax=ax)
+        plots.training(fit.history, quantity, refit=refit and refit.history, error_name=fit.likelihood.error_name, ax=ax)
     return figure
-
-
-def _refit(fit: Fit) -> History | None:
-    return fit.refit.history if isinstance(fit, MAPFit | InclusionFit) and fit.refit is not None else None
 
 
 def _figure(ax: Axes) -> Figure:

@@ -4,7 +4,12 @@ from pathlib import Path
 
 from bayes_guided.architecture import save_reduced
 from bayes_guided.exceptions import RunFolderError
-from bayes_guided.infer import Fit, InclusionFit, MAPFit
+from bayes_guided.infer import Fit, InclusionFit, MAPFit, Refit
+
+
+def refit_of(fit: Fit) -> Refit | None:
+    """The refit of a fit, None if it has none."""
+    return fit.refit if isinstance(fit, MAPFit | InclusionFit) else None
 
 
 def save_smaller(fit: Fit, folder: Path) -> None:
@@ -13,7 +18,7 @@ def save_smaller(fit: Fit, folder: Path) -> None:
     Raises:
         RunFolderError: if the folder cannot be written.
     """
-    refit = fit.refit if isinstance(fit, MAPFit | InclusionFit) else None
+    refit = refit_of(fit)
     small = fit.reduce() if refit is None else refit.net
     try:
         save_reduced(small, fit.sub_architecture(), folder)

@@ -8,11 +8,12 @@ from torch import Tensor, nn
 from bayes_guided.comparison import Comparison
 from bayes_guided.datasets import Dataset
 from bayes_guided.exceptions import DataError
-from bayes_guided.infer import Fit, InclusionFit, MAPFit
+from bayes_guided.infer import Fit
 from bayes_guided.infer.prediction.evaluation import evaluate
 from bayes_guided.infer.training.batches import as_batches
 from bayes_guided.likelihoods import Likelihood
 
+from .handover import refit_of
 from .metrics import Metrics, peak_memory_mb, versions
 
 Part = Literal["train", "validation", "test"]
@@ -40,7 +41,7 @@ def error_of(net: nn.Module, likelihood: Likelihood, data: Dataset, part: Part) 
 def measure(data: Dataset, fit: Fit, unguided: Fit | None, comparison: Comparison) -> Metrics:
     """The numbers of a run, `seconds_total` so far as the fits go."""
     small = fit.reduce()
-    refit = fit.refit if isinstance(fit, MAPFit | InclusionFit) else None
+    refit = refit_of(fit)
     scale = data.target_std if fit.likelihood.error_name == "RMSE" else 1.0
 
     def error(net: nn.Module | None, part: Part) -> float | None:

@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import nn
 
+from bayes_guided.arguments import whole_number
 from bayes_guided.exceptions import CollapseError, ConfigError
 from bayes_guided.guides.base import START_SD
 from bayes_guided.guides.spike_and_slab import SpikeAndSlabGuide
@@ -106,13 +107,12 @@ def fit_inclusion(
     """
     if guide not in _OBJECTIVES:
         raise ConfigError(f'guide={guide!r}: a spike and slab takes "structured" or "guided_l0".')
-    for name, count in {"particles": particles, "restarts": restarts}.items():
-        if count < 1:
-            raise ConfigError(f"{name}={count}: give at least 1.")
+    whole_number("particles", particles)
+    whole_number("restarts", restarts)
     if elbo_draws < 2:
         raise ConfigError(f"elbo_draws={elbo_draws}: a standard error needs at least 2.")
     plan = Plan(epochs, lr, schedule, epochs / 4 if ramp_epochs is None else ramp_epochs)
-    refit_plan = Plan(refit_epochs, lr, schedule) if refit_epochs else None
+    refit_plan = Plan(refit_epochs, lr, schedule) if whole_number("refit_epochs", refit_epochs, least=0) else None
     session = Session.begin(
         net,
         prior,
